@@ -1,0 +1,19 @@
+// Four projects, one runner: unit and layers mirror src and run in seconds, the others start real things.
+const common = {
+  testEnvironment: 'node',
+  extensionsToTreatAsEsm: ['.ts'],
+  transform: { '^.+\\.ts$': ['@swc/jest', {}] },
+  modulePathIgnorePatterns: ['<rootDir>/dist'],
+};
+const project = (displayName, testMatch, extra = {}) => ({ ...common, displayName, testMatch, ...extra });
+
+export default {
+  projects: [
+    project('unit', ['<rootDir>/test/unit/**/*.test.ts']),
+    project('layers', ['<rootDir>/test/*.test.ts']),
+    project('contract', ['<rootDir>/test/contract/**/*.test.ts']),
+    project('e2e', ['<rootDir>/test/e2e/**/*.test.ts']),
+    project('fuzz', ['<rootDir>/test/fuzz/**/*.test.ts']),
+  ],
+  testTimeout: 60_000,
+};

@@ -1,0 +1,43 @@
+// Port: something that runs actions elsewhere. The embedded scheduler is one (directly, or at the far end of a Link),
+// a REAPI engine behind gRPC is another.
+
+import type { Result } from '../base/result.ts';
+import type { BlobStore } from './blob-store.ts';
+import type { Digest } from './digest.ts';
+import type { RemoteFailure } from './failure.ts';
+import type { ActionResult, ExecutionHints, Timings } from './action.ts';
+
+export interface ExecuteRequest {
+  readonly action: Digest;
+  readonly skipCacheLookup: boolean;
+  readonly hints: ExecutionHints;
+}
+
+export interface ExecuteOutcome {
+  readonly result: ActionResult;
+  readonly cached: boolean;
+  /** name of the worker that ran it, as people know it */
+  readonly worker: string;
+  readonly timings: Timings;
+  /** how many workers tried, 0 for a cached result */
+  readonly attempts: number;
+}
+
+export type ExecuteStage =
+  | { readonly kind: 'queued' }
+  | { readonly kind: 'leased'; readonly worker: string }
+  | { readonly kind: 'running'; readonly worker: string };
+
+export interface RemoteExecutor {
+  readonly blobs: BlobStore;
+
+  /** A cached result, or undefined. */
+  getActionResult(action: Digest, signal?: AbortSignal): Promise<Result<ActionResult | undefined, RemoteFailure>>;
+
+  /** Runs an action whose blobs are in `blobs`. A compiler's non-zero exit is a result, not a failure. */
+  execute(
+    request: ExecuteRequest,
+    onStage: (stage: ExecuteStage) => void,
+    signal?: AbortSignal,
+  ): Promise<Result<ExecuteOutcome, RemoteFailure>>;
+}

@@ -1,0 +1,46 @@
+// What `icets status` shows: the cluster as its scheduler sees it.
+
+export interface WorkerStatus {
+  readonly id: string;
+  readonly name: string;
+  readonly arch: string;
+  readonly slots: number;
+  readonly running: readonly string[];
+  readonly prefetched: number;
+  /** relative to the cluster's mean worker, 1 when nothing is known */
+  readonly speed: number;
+  readonly load: number;
+  readonly freeMemoryBytes: number;
+  readonly completed: number;
+  readonly failed: number;
+  readonly toolchains: number;
+  readonly quarantined: string | null;
+}
+
+export interface ClusterStatus {
+  readonly version: string;
+  readonly startedMs: number;
+  readonly queued: number;
+  readonly running: number;
+  readonly completed: number;
+  readonly cacheHits: number;
+  readonly workers: readonly WorkerStatus[];
+  readonly store: { readonly blobs: number; readonly bytes: number; readonly limitBytes: number };
+}
+
+export interface AgentStatus {
+  readonly version: string;
+  readonly pid: number;
+  readonly startedMs: number;
+  readonly scheduler: {
+    readonly url: string;
+    readonly state: 'connected' | 'connecting' | 'none';
+    readonly message: string;
+  };
+  readonly localSlots: number;
+  readonly localBusy: number;
+  readonly running: number;
+  readonly counters: Readonly<Record<string, number>>;
+  readonly cpuMs: number;
+  readonly rssBytes: number;
+}
