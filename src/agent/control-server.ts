@@ -1,0 +1,36 @@
+// The agent's door for the command line: HTTP over a unix socket beside the launcher's. Two questions: status and stop.
+
+import { rmSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import { join } from 'node:path';
+import type { AgentStatus } from '../model/status.ts';
+
+export const controlSocketName = 'control.sock';
+
+export interface ControlHandlers {
+  status(): AgentStatus;
+  stop(): void;
+}
+
+/** Listens in `socketDir`, which is 0700 and ours; resolves once it accepts. */
+export async function serveControl(socketDir: string, handlers: ControlHandlers): Promise<Server> {
+  const path = join(socketDir, controlSocketName);
+  rmSync(path, { force: true });
+  const server = createServer((request, response) => {
+    const answer = (code: number, body: object) => {
+      response.writeHead(code, { 'content-type': 'application/json', connection: 'close' });
+      response.end(JSON.stringify(body));
+    };
+    if (request.method === 'GET' && request.url === '/status') answer(200, handlers.status());
+    else if (request.method === 'POST' && request.url === '/stop') {
+      answer(200, { stopping: true });
+      handlers.stop();
+    } else answer(404, { error: 'unknown request' });
+  });
+  server.unref();
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(path, resolve);
+  });
+  return server;
+}
