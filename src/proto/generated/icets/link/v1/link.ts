@@ -125,6 +125,8 @@ export interface WriteChunk {
   offset: number;
   data: Buffer;
   finish: boolean;
+  /** the upload is given up; data and finish are ignored */
+  abort: boolean;
 }
 
 export interface WriteChunkReply {
@@ -1419,7 +1421,7 @@ export const ReadChunkReply: MessageFns<ReadChunkReply> = {
 };
 
 function createBaseWriteChunk(): WriteChunk {
-  return { digest: undefined, upload: "", offset: 0, data: Buffer.alloc(0), finish: false };
+  return { digest: undefined, upload: "", offset: 0, data: Buffer.alloc(0), finish: false, abort: false };
 }
 
 export const WriteChunk: MessageFns<WriteChunk> = {
@@ -1438,6 +1440,9 @@ export const WriteChunk: MessageFns<WriteChunk> = {
     }
     if (message.finish !== false) {
       writer.uint32(40).bool(message.finish);
+    }
+    if (message.abort !== false) {
+      writer.uint32(48).bool(message.abort);
     }
     return writer;
   },
@@ -1495,6 +1500,14 @@ export const WriteChunk: MessageFns<WriteChunk> = {
             message.finish = reader.bool();
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.abort = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1519,6 +1532,7 @@ export const WriteChunk: MessageFns<WriteChunk> = {
     message.offset = object.offset ?? 0;
     message.data = object.data ?? Buffer.alloc(0);
     message.finish = object.finish ?? false;
+    message.abort = object.abort ?? false;
     return message;
   },
 };
