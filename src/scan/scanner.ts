@@ -1,0 +1,67 @@
+// The port behind which a translation unit's input closure is found. Rungs: exact evaluation, superset, the compiler's -M.
+// Unaware of how any rung works.
+
+import type { Result } from '../base/result.ts';
+import type { ParsedCompile } from '../compiler/parsed-compile.ts';
+import type { InputReason } from '../model/failure.ts';
+import type { FileRecord } from '../model/inputs.ts';
+
+export interface ScanUnit {
+  readonly compile: ParsedCompile;
+  /** absolute path of the driver as the command reaches it, links not followed */
+  readonly compiler: string;
+  /** argv[0] as the user wrote it */
+  readonly invokedAs: string;
+  /** names the compiler's content: search paths asked of it are kept under this */
+  readonly compilerIdentity: string;
+  readonly cwd: string;
+  /** the environment that the plain compile would have */
+  readonly env: Readonly<Record<string, string>>;
+  /** when the command arrived, on the monotonic clock (performance.now()): older stats are made anew */
+  readonly arrivedMs: number;
+}
+
+export type Rung = 'exact' | 'superset' | 'compiler';
+
+export interface ClosureFile {
+  /** absolute, as the compiler opens it: neither normalised nor resolved */
+  readonly path: string;
+  readonly record: FileRecord;
+}
+
+/** Something whose existence the result depends on, beyond the files that are read. */
+export interface ExistenceProbe {
+  readonly path: string;
+  readonly exists: boolean;
+}
+
+export interface Closure {
+  readonly rung: Rung;
+  /** everything that must be in the sandbox as a file, source first, each path once */
+  readonly files: readonly ClosureFile[];
+  /** existing directories that must exist in the sandbox, as written but absolute */
+  readonly directories: readonly string[];
+  /** physical paths of the compiler's own existing search directories: shipped complete, as coarse trees */
+  readonly coarse: readonly string[];
+  readonly probes: readonly ExistenceProbe[];
+  /** prerequisites as the compiler's -M names them: the worker's depfile must equal this list */
+  readonly dependencies: readonly string[];
+  /** some file mentions `__DATE__` or `__TIME__`: the result depends on the clock and the time zone */
+  readonly dateOrTime: boolean;
+  /** some file mentions `__TIMESTAMP__`: the result depends on that file's modification time and the time zone */
+  readonly timestamp: boolean;
+  /** sum over `files` */
+  readonly sourceBytes: number;
+}
+
+export interface ScanFailure {
+  readonly reason: InputReason | 'precompiled-header' | 'cancelled';
+  readonly message: string;
+}
+
+export interface ClosureScanner {
+  scan(unit: ScanUnit, signal?: AbortSignal): Promise<Result<Closure, ScanFailure>>;
+
+  /** Whether every file, directory and probe still is what the closure says. To be asked after the result has come. */
+  unchanged(closure: Closure): boolean;
+}
