@@ -20,7 +20,11 @@ export class WriteJournal {
    * Opens a journal in `folder` and cleans up after agents that are gone.
    * @param isAlive tells whether the process that made `journal-PID-TICKS` still runs
    */
-  constructor(folder: string, owner: { readonly pid: number; readonly startTicks: string }, isAlive: (pid: number, startTicks: string) => boolean) {
+  constructor(
+    folder: string,
+    owner: { readonly pid: number; readonly startTicks: string },
+    isAlive: (pid: number, startTicks: string) => boolean,
+  ) {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     cleanUp(folder, isAlive);
     this.#session = Date.now().toString(16);

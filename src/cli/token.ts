@@ -11,7 +11,8 @@ export function readToken(path: string): Result<string, string> {
     const mode = statSync(path).mode & 0o077;
     if (mode !== 0) return err(`${path} can be read by others; run: chmod 600 ${path}`);
     const token = readFileSync(path, 'utf8').trim();
-    if (!/^[0-9a-f]{32,128}$/.test(token)) return err(`${path} holds no cluster token; copy it from the scheduler's machine`);
+    if (!/^[0-9a-f]{32,128}$/.test(token))
+      return err(`${path} holds no cluster token; copy it from the scheduler's machine`);
     return ok(token);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
@@ -32,7 +33,8 @@ export function readOrMakeToken(path: string): Result<string, string> {
       closeSync(fd);
     }
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') return err(`cannot make ${path}: ${(error as Error).message}`);
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST')
+      return err(`cannot make ${path}: ${(error as Error).message}`);
   }
   return readToken(path);
 }
