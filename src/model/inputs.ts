@@ -5,13 +5,13 @@ import type { Result } from '../base/result.ts';
 import type { Digest } from './digest.ts';
 import type { TreeNode } from './tree.ts';
 
-/** What `lstat` or `stat` said. Times in nanoseconds since the epoch. */
+/** What `lstat` or `stat` said. Times as Node gives them: milliseconds with fractions, exact to a quarter of a microsecond. */
 export interface FileStat {
-  readonly dev: bigint;
-  readonly ino: bigint;
+  readonly dev: number;
+  readonly ino: number;
   readonly sizeBytes: number;
-  readonly mtimeNs: bigint;
-  readonly ctimeNs: bigint;
+  readonly mtimeMs: number;
+  readonly ctimeMs: number;
   /** st_mode with its type bits */
   readonly mode: number;
 }
@@ -42,6 +42,8 @@ export interface FileFacts {
 export interface FileRecord {
   readonly digest: Digest;
   readonly stat: FileStat;
+  /** the modification time in full */
+  readonly mtimeNs: bigint;
   readonly facts: FileFacts;
 }
 
@@ -109,8 +111,11 @@ export interface TreeBase {
 }
 
 export interface InputTreeBuilder {
-  /** Adds a regular file at the literal absolute path a program opens it by, with every symlink on the way. */
-  addFile(path: string): Result<void, InputFailure>;
+  /**
+   * Adds a regular file at the literal absolute path a program opens it by, with every symlink on the way.
+   * @param record what is known of it; a complete tree that has another content fails with `input-changed`
+   */
+  addFile(path: string, record?: FileRecord): Result<void, InputFailure>;
   /** Makes an existing directory exist, with every symlink on the way. Its entries are not added. */
   addDirectory(path: string): Result<void, InputFailure>;
   /** Adds a complete directory at its physical path. */
