@@ -1,0 +1,13 @@
+// Port: results by action. The disk one is in store/, tests have one in memory.
+
+import type { Result } from '../base/result.ts';
+import type { ActionResult } from './action.ts';
+import type { Digest } from './digest.ts';
+import type { RemoteFailure } from './failure.ts';
+
+export interface ActionCache {
+  /** undefined: not cached. Whether the outputs are still in the store is the caller's to check. */
+  get(action: Digest): Promise<Result<ActionResult | undefined, RemoteFailure>>;
+  /** Keeps a result, in place of an earlier one. */
+  put(action: Digest, result: ActionResult): Promise<Result<void, RemoteFailure>>;
+}

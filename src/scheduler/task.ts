@@ -1,0 +1,88 @@
+// One action on its way through the scheduler, and everybody who waits for it. Unaware of workers and of policy.
+
+import { ok, err, type Result } from '../base/result.ts';
+import type { ExecutionHints } from '../model/action.ts';
+import type { Digest } from '../model/digest.ts';
+import type { RemoteFailure } from '../model/failure.ts';
+import type { ExecuteOutcome, ExecuteStage } from '../model/remote-executor.ts';
+import type { UnitPrediction } from '../policy/learn.ts';
+import type { Lease } from './lease.ts';
+
+export type TaskState =
+  | {
+      readonly kind: 'queued';
+      readonly sinceMs: number;
+      /** since when no connected worker may run it */
+      strandedSinceMs: number | undefined;
+    }
+  | { readonly kind: 'leased'; readonly leases: Set<Lease> }
+  /** answered; copies that lost may still be on their way back */
+  | { readonly kind: 'settled'; readonly result: Result<ExecuteOutcome, RemoteFailure>; readonly losers: Set<Lease> };
+
+export interface Waiter {
+  readonly onStage: (stage: ExecuteStage) => void;
+  readonly answer: (result: Result<ExecuteOutcome, RemoteFailure>) => void;
+}
+
+export interface TaskFacts {
+  /** unique among live tasks */
+  readonly id: string;
+  readonly action: Digest;
+  readonly hints: ExecutionHints;
+  readonly cacheable: boolean;
+  /** the action's own limit */
+  readonly timeoutMs: number | undefined;
+  readonly prediction: UnitPrediction;
+  readonly enteredMs: number;
+}
+
+export class Task {
+  readonly facts: TaskFacts;
+  state: TaskState;
+  readonly waiters = new Set<Waiter>();
+  /** ids of workers on which it failed */
+  readonly excluded = new Set<string>();
+  /** of those, the ones to blame if somebody else can do it */
+  readonly blamed = new Set<string>();
+  /** leases that failed and count */
+  failures = 0;
+  /** leases that hit a limit */
+  limits = 0;
+  /** leases lost before they ran, which count less */
+  losses = 0;
+  /** when the compiler first started */
+  runningMs: number | undefined;
+  #stage: ExecuteStage = { kind: 'queued' };
+
+  constructor(facts: TaskFacts) {
+    this.facts = facts;
+    this.state = { kind: 'queued', sinceMs: facts.enteredMs, strandedSinceMs: undefined };
+  }
+
+  get returned(): boolean {
+    return this.failures + this.losses > 0;
+  }
+
+  /** Tells everybody who waits, and those who join later. */
+  enter(stage: ExecuteStage): void {
+    this.#stage = stage;
+    for (const waiter of this.waiters) waiter.onStage(stage);
+  }
+
+  /** Adds somebody who waits and tells where the task is. */
+  admit(waiter: Waiter): void {
+    if (this.state.kind === 'settled') {
+      waiter.answer(this.state.result);
+      return;
+    }
+    this.waiters.add(waiter);
+    waiter.onStage(this.#stage);
+  }
+
+  /** Answers everybody who waits. */
+  answer(result: Result<ExecuteOutcome, RemoteFailure>): void {
+    const waiters = [...this.waiters];
+    this.waiters.clear();
+    for (const waiter of waiters) waiter.answer(result.ok ? ok(result.value) : err(result.error));
+  }
+}
