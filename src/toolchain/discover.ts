@@ -1,0 +1,199 @@
+// Finds every file that a compiler needs in an empty root. Unaware of digests and trees.
+
+import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
+import { posix } from 'node:path';
+import { err, ok, type Result } from '../base/result.ts';
+import type { Processes } from '../model/processes.ts';
+import { readElfHeader } from './elf.ts';
+import { ask, askingEnvironment, type CompilerAnswers } from './identify.ts';
+import { findLibraries } from './libraries.ts';
+import { localeFiles } from './locale-files.ts';
+import { findProgram } from './program-path.ts';
+import type { ToolchainFailure } from './toolchain-package.ts';
+
+export interface Discovery {
+  readonly arch: string;
+  /** literal paths */
+  readonly files: readonly string[];
+  /** literal paths of directories that must exist */
+  readonly directories: readonly string[];
+  /** physical paths of complete directories */
+  readonly coarse: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+export interface DiscoveryRequest {
+  readonly processes: Processes;
+  /** absolute path by which the command reaches the driver */
+  readonly compiler: string;
+  readonly answers: CompilerAnswers;
+  readonly env: Readonly<Record<string, string>>;
+  /** an existing folder to run the compiler in */
+  readonly workFolder: string;
+}
+
+type Env = Readonly<Record<string, string>>;
+
+export async function discover(request: DiscoveryRequest): Promise<Result<Discovery, ToolchainFailure>> {
+  const { answers, compiler, env } = request;
+  const arch = readElfHeader(answers.program)?.arch;
+  if (arch === undefined) return notShippable(`${answers.program} cannot be read`);
+  const parts = answers.family.kind === 'gcc' ? await gccParts(request) : await clangParts(request);
+  if (!parts.ok) return parts;
+  const { programs, files, directories, coarse } = parts.value;
+  const linked = await findLibraries(request.processes, [answers.program, ...programs.map(({ path }) => path)], env);
+  if (!linked.ok) return notShippable(linked.error);
+  const libraryFolders = linked.value.files
+    .filter((path) => /\/libc\.so\.\d+$/.test(path))
+    .flatMap((path) => [posix.dirname(path), `/usr${posix.dirname(path)}`]);
+  const locale = localeFiles(env, catalogues(answers), libraryFolders, ownCatalogueFolders(answers.program));
+  const environment: Record<string, string> = { PATH: sandboxPath(compiler, programs, env) };
+  const libraryPath = [
+    ...(env['LD_LIBRARY_PATH'] ?? '').split(/[:;]/).filter((folder) => linked.value.files.some((file) => posix.dirname(file) === folder)),
+    ...linked.value.unusualFolders,
+  ];
+  if (libraryPath.length > 0) environment['LD_LIBRARY_PATH'] = [...new Set(libraryPath)].join(':');
+  return ok({
+    arch,
+    files: distinct([
+      compiler,
+      answers.program,
+      ...programs.map(({ path }) => path),
+      ...answers.readFiles,
+      ...files,
+      ...linked.value.files,
+      ...locale,
+    ]),
+    directories: distinct(directories),
+    coarse: distinct(coarse),
+    environment,
+  });
+}
+
+interface Helper {
+  readonly path: string;
+  /** found through PATH, so PATH must find it again */
+  readonly throughPath: boolean;
+}
+
+interface Parts {
+  readonly programs: readonly Helper[];
+  readonly files: readonly string[];
+  readonly directories: readonly string[];
+  readonly coarse: readonly string[];
+}
+
+async function gccParts(request: DiscoveryRequest): Promise<Result<Parts, ToolchainFailure>> {
+  const programs = await helpers(
+    request,
+    ['cc1', 'cc1plus', 'collect2', 'lto-wrapper', 'as', 'objcopy'],
+    request.answers.driverLanguage === 'c++' ? ['cc1plus', 'as'] : ['cc1', 'as'],
+  );
+  if (!programs.ok) return programs;
+  const named = await Promise.all(
+    ['specs', 'include', 'include-fixed', 'liblto_plugin.so'].map((name) => print(request, `-print-file-name=${name}`)),
+  );
+  const [specs, include, fixed, plugin] = named.map((path) => (path?.startsWith('/') && existsSync(path) ? path : undefined));
+  const files = [specs].filter((path) => path !== undefined);
+  const directories = [include, fixed].filter((path) => path !== undefined);
+  return ok({
+    programs: plugin === undefined ? programs.value : [...programs.value, { path: plugin, throughPath: false }],
+    files,
+    directories,
+    coarse: directories.map((path) => realpathSync(path)),
+  });
+}
+
+async function clangParts(request: DiscoveryRequest): Promise<Result<Parts, ToolchainFailure>> {
+  const programs = await helpers(request, ['as', 'objcopy'], []);
+  if (!programs.ok) return programs;
+  const resources = await print(request, '-print-resource-dir');
+  if (resources === undefined || !existsSync(`${resources}/include`)) {
+    return notShippable(`${request.compiler} has no resource directory`);
+  }
+  const installations = request.answers.gccInstallations.filter((path) => path.startsWith('/') && existsSync(path));
+  const files = [
+    // distribution and version decide some of clang's defaults
+    ...['/etc/os-release', '/usr/lib/os-release', '/etc/lsb-release', '/etc/debian_version', '/etc/redhat-release', '/etc/SuSE-release'],
+    ...entries(`${resources}/share`),
+    // without its crtbegin.o an installation is none, and the choice would fall on another one
+    ...installations.flatMap((path) => [path, ...entries(path)].map((folder) => `${folder}/crtbegin.o`)),
+  ].filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile() === true);
+  return ok({
+    programs: programs.value,
+    files,
+    directories: [`${resources}/include`, ...installations],
+    coarse: [realpathSync(`${resources}/include`)],
+  });
+}
+
+async function helpers(
+  request: DiscoveryRequest,
+  names: readonly string[],
+  needed: readonly string[],
+): Promise<Result<readonly Helper[], ToolchainFailure>> {
+  const printed = await Promise.all(names.map((name) => print(request, `-print-prog-name=${name}`)));
+  const found: Helper[] = [];
+  for (const [at, name] of names.entries()) {
+    const answer = printed[at];
+    const absolute = answer !== undefined && answer.startsWith('/');
+    const path = absolute
+      ? existingFile(answer)
+      : findProgram(answer ?? name, request.workFolder, absoluteFolders(request.env).join(':'));
+    if (path !== undefined) found.push({ path, throughPath: !absolute });
+    else if (needed.includes(name)) return notShippable(`${request.compiler} has no ${name}`);
+  }
+  return ok(found);
+}
+
+async function print(request: DiscoveryRequest, option: string): Promise<string | undefined> {
+  const answer = await ask(request.processes, [request.compiler, option], askingEnvironment(request.env), request.workFolder);
+  const line = answer?.code === 0 ? answer.stdout.trim() : '';
+  return line === '' ? undefined : line;
+}
+
+/** The user's PATH without the folders in which nothing was found that the compiler uses. */
+function sandboxPath(compiler: string, programs: readonly Helper[], env: Env): string {
+  const used = new Set([
+    posix.dirname(compiler),
+    ...programs.filter(({ throughPath }) => throughPath).map(({ path }) => posix.dirname(path)),
+  ]);
+  const folders = absoluteFolders(env).filter((folder) => used.has(posix.normalize(folder).replace(/(.)\/$/, '$1')));
+  return (folders.length > 0 ? distinct(folders) : [...used]).join(':');
+}
+
+function absoluteFolders(env: Env): string[] {
+  return (env['PATH'] ?? '/usr/bin:/bin').split(':').filter((folder) => folder.startsWith('/'));
+}
+
+/** Names under which the compiler, binutils and the C library keep their translations. */
+function catalogues(answers: CompilerAnswers): string[] {
+  const { major } = answers.family;
+  return ['gcc', `gcc-${major}`, 'cpplib', `cpplib-${major}`, 'gas', 'bfd', 'opcodes', 'binutils', 'libc', 'libstdc++'];
+}
+
+/** `share/locale` beside the driver's `bin`, for a compiler in a prefix of its own. */
+function ownCatalogueFolders(program: string): string[] {
+  const folder = posix.join(posix.dirname(program), '../share/locale');
+  return existsSync(folder) ? [folder] : [];
+}
+
+function entries(folder: string): string[] {
+  try {
+    return readdirSync(folder).map((name) => `${folder}/${name}`);
+  } catch {
+    return [];
+  }
+}
+
+function existingFile(path: string): string | undefined {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true ? path : undefined;
+}
+
+function distinct(paths: readonly string[]): string[] {
+  return [...new Set(paths)];
+}
+
+function notShippable(message: string): Result<never, ToolchainFailure> {
+  return err({ reason: 'toolchain-not-shippable', message });
+}
