@@ -1,9 +1,70 @@
 // The scheduler at the far end of a Link as a RemoteExecutor. Unaware of how the connection is kept.
 
+import { zeroTimings } from '../model/action.ts';
+import { err, ok, type Result } from '../base/result.ts';
+import type { RemoteFailure } from '../model/failure.ts';
 import type { RemoteExecutor } from '../model/remote-executor.ts';
-import type { LinkClient } from './link-client.ts';
+import { LinkBlobStore, type ConnectionSource, type LinkBlobStoreOptions } from './link-blob-store.ts';
+import { checkedActionResult } from './message-check.ts';
+import { readStage } from './peer-service.ts';
 
 /** The executor behind this client; while it is not connected everything fails with `disconnected`. */
-export function linkRemoteExecutor(_client: LinkClient): RemoteExecutor {
-  throw new Error('not written yet');
+export function linkRemoteExecutor(client: ConnectionSource, options: LinkBlobStoreOptions = {}): RemoteExecutor {
+  const timeoutMs = options.timeoutMs ?? 60_000;
+  return {
+    blobs: new LinkBlobStore(client, options),
+
+    async getActionResult(action, signal) {
+      const connection = await client.connection(signal);
+      if (!connection.ok) return connection;
+      const reply = await connection.value.request(
+        { $case: 'getActionResult', value: { action } },
+        'actionResultReply',
+        { signal, timeoutMs },
+      );
+      if (!reply.ok) return reply;
+      return reply.value.result === undefined ? ok(undefined) : checkedActionResult(reply.value.result);
+    },
+
+    async execute(request, onStage, signal) {
+      const connection = await client.connection(signal);
+      if (!connection.ok) return connection;
+      const { action, skipCacheLookup, hints } = request;
+      const reply = await connection.value.request(
+        { $case: 'execute', value: { action, skipCacheLookup, hints } },
+        'executeReply',
+        {
+          signal,
+          onStage: (name, worker) => {
+            const stage = readStage(name, worker);
+            if (stage !== undefined) onStage(stage);
+          },
+        },
+      );
+      if (!reply.ok) return reply;
+      const result = checkedActionResult(reply.value.result);
+      if (!result.ok) return result;
+      const { cached, worker, attempts, timings } = reply.value;
+      return ok({ result: result.value, cached, worker, attempts, timings: timings ?? zeroTimings });
+    },
+  };
+}
+
+/** The scheduler's status as JSON carries it (model/status.ts ClusterStatus); nothing about its shape is checked. */
+export async function requestStatus(
+  client: ConnectionSource,
+  signal?: AbortSignal,
+): Promise<Result<unknown, RemoteFailure>> {
+  const connection = await client.connection(signal);
+  if (!connection.ok) return connection;
+  const reply = await connection.value.request({ $case: 'status', value: {} }, 'statusReply', {
+    signal,
+    timeoutMs: 10_000,
+  });
+  if (!reply.ok) return reply;
+  try {
+    return ok(JSON.parse(reply.value.json) as unknown);
+  } catch {
+    return err({ reason: 'incompatible', message: 'a status that is not JSON' });
+  }
 }
