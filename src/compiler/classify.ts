@@ -38,7 +38,8 @@ type Mode = 'object' | 'assembly' | 'preprocess' | 'dependencies' | 'syntax';
 /** What the options said, one after the other. */
 class Gathered {
   readonly modes = new Set<Mode>();
-  readonly inputs: { readonly path: string; readonly index: number; readonly languageOption: string | undefined }[] = [];
+  readonly inputs: { readonly path: string; readonly index: number; readonly languageOption: string | undefined }[] =
+    [];
   readonly outputs: string[] = [];
   readonly refusals: LocalCommand[] = [];
   readonly directories: SearchDirectory[] = [];
@@ -60,6 +61,8 @@ class Gathered {
   lto = false;
   randomSeed = false;
   debugLevel = 0;
+  /** debug information that is not quite DWARF's: whether a .dwo comes of it is left open */
+  unusualDebug = false;
   splitDwarf: 'none' | 'file' | 'inside' = 'none';
   stackUsage = false;
   color: ColorOption = 'auto';
@@ -95,7 +98,7 @@ export function classifyCommand(input: CommandInput): Classified {
     (verdict.kind === 'local' ? local(verdict.reason, source.languageOption ?? source.path) : undefined) ??
     seen.refusals[0] ??
     refuseTools(seen) ??
-    refuseOutput(seen, output, outputGiven, mode) ??
+    refuseOutput(seen, output, outputGiven) ??
     refuseIrreproducible(seen, family.kind, verdict.kind === 'language' ? verdict.language : 'c');
   if (refusal !== undefined) return refusal;
   if (verdict.kind === 'local') return local(verdict.reason, source.path);
@@ -176,7 +179,11 @@ function gather(seen: Gathered, argument: Argument, kind: CompilerFamily['kind']
   }
 }
 
-function gatherOption(seen: Gathered, argument: Extract<Argument, { kind: 'option' }>, kind: CompilerFamily['kind']): void {
+function gatherOption(
+  seen: Gathered,
+  argument: Extract<Argument, { kind: 'option' }>,
+  kind: CompilerFamily['kind'],
+): void {
   const { value, text } = argument;
   const { meaning } = argument.spec;
   switch (meaning.kind) {
@@ -257,6 +264,7 @@ function gatherNote(seen: Gathered, note: OptionNote, value: string, text: strin
       return;
     case 'debug':
       seen.debugLevel = debugLevelAfter(text, seen.debugLevel);
+      if (/directives|codeview|stabs|vms|dbx/.test(text)) seen.unusualDebug = true;
       return;
     case 'split-dwarf':
       seen.splitDwarf = value === 'single' ? 'inside' : 'file';
@@ -355,7 +363,9 @@ function findEarlyReason(seen: Gathered): LocalCommand | undefined {
 }
 
 function refuseSource(seen: Gathered, source: string, output: string): LocalCommand | undefined {
-  const standardInput = seen.inputs.find(({ path }) => /^(-|\/dev\/stdin|\/dev\/fd\/\d+|\/proc\/.*\/fd\/.*)$/.test(path));
+  const standardInput = seen.inputs.find(({ path }) =>
+    /^(-|\/dev\/stdin|\/dev\/fd\/\d+|\/proc\/.*\/fd\/.*)$/.test(path),
+  );
   if (standardInput !== undefined) return local('stdin', standardInput.path);
   if (seen.inputs.length > 1) return local('several-inputs', seen.inputs.map(({ path }) => path).join(' '));
   if (isCompilerCheck(source, output)) return local('compiler-check', source);
@@ -368,18 +378,11 @@ function refuseTools(seen: Gathered): LocalCommand | undefined {
   return refusal === undefined ? undefined : { kind: 'local', ...refusal };
 }
 
-function refuseOutput(
-  seen: Gathered,
-  output: string,
-  outputGiven: boolean,
-  mode: 'object' | 'assembly',
-): LocalCommand | undefined {
+function refuseOutput(seen: Gathered, output: string, outputGiven: boolean): LocalCommand | undefined {
   if (seen.outputs.length > 1) return local('output-not-regular', seen.outputs.join(' '));
   if (output === '-' || /^\/+dev\/(stdout|fd\/1)$/.test(output)) return local('stdout', output);
   if (output === '' || output.endsWith('/') || isDevicePath(output)) return local('output-not-regular', output);
   if (!outputGiven && !hasStem(output)) return local('output-not-regular', output);
-  // clang's -S with link-time optimisation or LLVM output is a file for another tool; rare and left here.
-  if (mode === 'assembly' && seen.emitLlvm) return undefined;
   return undefined;
 }
 
@@ -410,12 +413,13 @@ function sideOutputs(
   output: string,
 ): OutputFile[] {
   const list: OutputFile[] = [];
-  if (seen.splitDwarf === 'file' && mode === 'object' && !seen.emitLlvm) {
+  if (seen.splitDwarf === 'file' && !seen.emitLlvm) {
     const path = companion(output, '.dwo');
+    // gcc's driver extracts the file after assembling, whatever -g says; clang's code generator writes it, -S or not.
     if (kind === 'gcc' || language === 'assembler-with-cpp') {
-      list.push({ role: 'dwo', path, optional: false });
+      if (mode === 'object') list.push({ role: 'dwo', path, optional: false });
     } else if (seen.debugLevel > 0) {
-      list.push({ role: 'dwo', path, optional: seen.lto });
+      list.push({ role: 'dwo', path, optional: seen.lto || seen.unusualDebug });
     }
   }
   if (seen.stackUsage && language !== 'assembler-with-cpp') {

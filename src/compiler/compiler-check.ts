@@ -5,7 +5,8 @@ import { baseName } from './outputs.ts';
 
 const checkSource =
   /^(conftest\d*\.|testCC?ompiler\.|testCXXCompiler\.|CMakeC(XX)?Compiler(Id|ABI)\.|Check(FunctionExists|SymbolExists|VariableExists|TypeSize|IncludeFiles?|ForPthreads|Prototype\w*)\.|feature_tests\.)/;
-const checkFolder = /(^|\/)(CMakeFiles\/(CMakeScratch|CMakeTmp|CompilerId[A-Z]+|ShowIncludes)|cmTC_[^/]*|meson-private)(\/|$)/;
+const checkFolder =
+  /(^|\/)(CMakeFiles\/(CMakeScratch|CMakeTmp|CompilerId[A-Z]+|ShowIncludes)|cmTC_[^/]*|meson-private)(\/|$)/;
 const checkOutput = /(^|\/)(CMakeFiles\/cmTC_[^/]*|cmTC_[^/]*|\.tmp_\d+)(\/|$)/;
 
 /** Whether source and output look like a probe of the compiler rather than a part of a program. */

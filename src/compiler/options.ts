@@ -54,7 +54,8 @@ const dependencies: OptionSpec[] = [
   { name: '-MP', shape: 'flag', meaning: { kind: 'dependency', part: 'MP' } },
   // Missing headers count as generated ones: the list would depend on what is absent.
   { name: '-MG', shape: 'flag', meaning: local('dependencies-only') },
-  { name: '-MV', shape: 'flag', meaning: pass, only: 'clang' },
+  // The depfile in the syntax of another make.
+  { name: '-MV', shape: 'flag', meaning: local('dependencies-only'), only: 'clang' },
 ];
 
 const noted: OptionSpec[] = [
@@ -140,7 +141,11 @@ const localFlags: OptionSpec[] = [
   ...many('joined', local('plugin'), '-fplugin -fpass-plugin -iplugindir='),
   ...many('joined', local('modules'), '-fmodule -fno-module -fcxx-modules -fno-cxx-modules -fimplicit-module'),
   ...many('joined', local('modules'), '-fno-implicit-module -fprebuilt-module -fprebuilt-implicit-modules'),
-  ...many('joined', local('modules'), '-fbuild-session -fbuiltin-module-map -fapinotes -gmodules -fdeps- -fheader-unit'),
+  ...many(
+    'joined',
+    local('modules'),
+    '-fbuild-session -fbuiltin-module-map -fapinotes -gmodules -fdeps- -fheader-unit',
+  ),
   ...many('separate', local('modules'), '-fmodules-user-build-path -module-dependency-dir', 'clang'),
   ...many('flag', local('modules'), '--precompile', 'clang'),
   ...many('joined', local('precompiled-header'), '-fpch-preprocess -fpch-instantiate -fpch-codegen -fpch-debuginfo'),
@@ -149,7 +154,12 @@ const localFlags: OptionSpec[] = [
   ...many('flag', local('precompiled-header'), '-relocatable-pch --relocatable-pch -verify-pch -emit-pch', 'clang'),
   ...many('joined', local('charset'), '-finput-charset -fexec-charset -fwide-exec-charset'),
   ...many('joined', local('offload'), '-fopenmp-targets= -foffload -fno-offload -fembed-offload-object --offload'),
-  ...many('joined', local('offload'), '--cuda --hip --rocm --libomptarget -Xarch -Xopenmp-target -Xcuda -fgpu', 'clang'),
+  ...many(
+    'joined',
+    local('offload'),
+    '--cuda --hip --rocm --libomptarget -Xarch -Xopenmp-target -Xcuda -fgpu',
+    'clang',
+  ),
   ...many('joined', local('offload'), '-fopenmp-is- -fopenmp-offload -fopenmp-host -fsycl -fcuda', 'clang'),
   ...many('separate', local('multiple-architectures'), '-arch'),
   ...many('flag', local('objective-c'), '-ObjC -ObjC++', 'clang'),
@@ -161,12 +171,29 @@ const localFlags: OptionSpec[] = [
 ];
 
 const harmless: OptionSpec[] = [
-  ...many('flag', pass, '-pipe -pthread -pthreads -ansi -w -p -pg -s -static -shared -rdynamic -nostdlib -nodefaultlibs'),
-  ...many('flag', pass, '-nostartfiles -nolibc -pie -no-pie -static-pie -static-libgcc -static-libstdc++ -shared-libgcc'),
+  ...many(
+    'flag',
+    pass,
+    '-pipe -pthread -pthreads -ansi -w -p -pg -s -static -shared -rdynamic -nostdlib -nodefaultlibs',
+  ),
+  ...many(
+    'flag',
+    pass,
+    '-nostartfiles -nolibc -pie -no-pie -static-pie -static-libgcc -static-libstdc++ -shared-libgcc',
+  ),
   ...many('flag', pass, '-symbolic -undef -trigraphs -traditional -traditional-cpp -pass-exit-codes -r -t'),
-  ...many('flag', pass, '-static-libasan -static-libtsan -static-libubsan -static-liblsan -nodefaultrpaths -nostdlib++'),
+  ...many(
+    'flag',
+    pass,
+    '-static-libasan -static-libtsan -static-libubsan -static-liblsan -nodefaultrpaths -nostdlib++',
+  ),
   ...many('flag', pass, '-no-canonical-prefixes -canonical-prefixes --pedantic --pedantic-errors'),
-  ...many('flag', pass, '-Qunused-arguments -Qn -Qy -integrated-as -no-integrated-as -nobuiltininc -nostdlibinc', 'clang'),
+  ...many(
+    'flag',
+    pass,
+    '-Qunused-arguments -Qn -Qy -integrated-as -no-integrated-as -nobuiltininc -nostdlibinc',
+    'clang',
+  ),
   ...many('flag', pass, '--start-no-unused-arguments --end-no-unused-arguments -static-libsan -shared-libsan', 'clang'),
   ...many('flag', pass, '-static-openmp -ibuiltininc -nogpuinc -nogpulib', 'clang'),
   ...many('separate', pass, '--param'),

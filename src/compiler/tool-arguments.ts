@@ -35,7 +35,9 @@ export function refuseAssemblerWords(words: readonly string[]): Refusal | undefi
 export function readPreprocessorWords(
   words: readonly string[],
   kind: CompilerFamily['kind'],
-): { readonly kind: 'words'; readonly words: PreprocessorWords } | { readonly kind: 'refused'; readonly refusal: Refusal } {
+):
+  | { readonly kind: 'words'; readonly words: PreprocessorWords }
+  | { readonly kind: 'refused'; readonly refusal: Refusal } {
   const dependencies: { part: 'MD' | 'MMD' | 'MF' | 'MT' | 'MQ' | 'MP'; value: string }[] = [];
   const macros: string[] = [];
   const refused = (detail: string) =>
@@ -79,7 +81,9 @@ export function refuseCc1Words(words: readonly string[]): Refusal | undefined {
       index += 1;
     } else if (word === '-target-feature' || word === '-target-cpu') {
       index += 1;
-    } else if (!/^-(disable-(llvm-(passes|verifier|optzns)|O0-optnone)|no-opaque-pointers|opaque-pointers)$/.test(word)) {
+    } else if (
+      !/^-(disable-(llvm-(passes|verifier|optzns)|O0-optnone)|no-opaque-pointers|opaque-pointers)$/.test(word)
+    ) {
       // A word of -f or -W that the driver would accept too is as harmless behind -Xclang.
       const spec = /^-[fW]/.test(word) ? findOption(word, 'clang') : undefined;
       if (spec === undefined || spec.meaning.kind !== 'pass' || spec.shape !== 'joined') {
@@ -92,7 +96,9 @@ export function refuseCc1Words(words: readonly string[]): Refusal | undefined {
 
 /** One word for LLVM's own option parser: refused when its name smells of files, output or time. */
 export function refuseLlvmWord(word: string): Refusal | undefined {
-  if (!/file|output|dump|view|print|stats|time|debug-only|dot-|record|load|remark|path|dir\b|profile|trace/.test(word)) {
+  if (
+    !/file|output|dump|view|print|stats|time|debug-only|dot-|record|load|remark|path|dir\b|profile|trace/.test(word)
+  ) {
     return undefined;
   }
   return { reason: 'dump-files', detail: `-mllvm ${word}` };
