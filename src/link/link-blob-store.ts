@@ -93,8 +93,8 @@ export class LinkBlobStore implements BlobStore {
       batch.forEach(({ at }, n) => (blobs[at] = read.value[n] ?? new Uint8Array(0)));
       return ok(undefined);
     });
-    const failed = (await Promise.all(reads)).find((read) => !read.ok);
-    return failed === undefined ? ok(blobs) : (failed as { ok: false; error: RemoteFailure });
+    for (const read of await Promise.all(reads)) if (!read.ok) return read;
+    return ok(blobs);
   }
 
   async write(digest: Digest, bytes: Uint8Array, signal?: AbortSignal): Promise<Result<void, RemoteFailure>> {
