@@ -32,7 +32,11 @@ export class Timeline {
   readonly #settings: PolicySettings;
   readonly #rate: Float64Array;
   readonly #ready: Float64Array;
+  readonly #overhead: Float64Array;
+  readonly #budgetBytes: Float64Array;
   readonly #usedBytes: Float64Array;
+  readonly #slotCount: Int32Array;
+  readonly #capacity: Int32Array;
   readonly #slots: Float64Array[] = [];
   readonly #groups = new Map<string, Group>();
 
@@ -43,23 +47,26 @@ export class Timeline {
     this.held = new Int32Array(count);
     this.#rate = new Float64Array(count);
     this.#ready = new Float64Array(count);
+    this.#overhead = new Float64Array(count);
+    this.#budgetBytes = new Float64Array(count);
     this.#usedBytes = new Float64Array(count);
+    this.#slotCount = new Int32Array(count);
+    this.#capacity = new Int32Array(count);
     snapshot.workers.forEach((worker, index) => {
       this.#rate[index] = msPerCost(worker);
+      this.#overhead[index] = worker.overheadMs;
+      this.#budgetBytes[index] = worker.memoryBudgetBytes;
+      this.#slotCount[index] = worker.slots;
+      this.#capacity[index] = worker.slots > 0 ? worker.slots + settings.prefetch : 0;
       this.#slots.push(new Float64Array(Math.max(1, worker.slots)));
       for (const lease of worker.leases) this.#hold(index, lease);
-      if (worker.available) this.#open += Math.max(0, this.capacity(index) - this.held[index]!);
+      if (worker.available) this.#open += Math.max(0, this.#capacity[index]! - this.held[index]!);
     });
   }
 
   /** Places left on all available workers together. */
   get open(): number {
     return this.#open;
-  }
-
-  capacity(index: number): number {
-    const slots = this.workers[index]!.slots;
-    return slots > 0 ? slots + this.#settings.prefetch : 0;
   }
 
   hasIdleSlot(index: number): boolean {
@@ -80,7 +87,16 @@ export class Timeline {
     const { eligible, installed } = this.#groupOf(unit);
     const avoid = unit.excluded.size > 0 && this.#anyNotExcluded(unit, eligible);
     const { largest, anyFits } = this.#largest(unit, eligible, avoid);
-    const patience = this.#settings.patience;
+    const { patience, installMs } = this.#settings;
+    const { costMs, memoryBytes } = unit;
+    const held = this.held;
+    const rates = this.#rate;
+    const overheads = this.#overhead;
+    const budgets = this.#budgetBytes;
+    const used = this.#usedBytes;
+    const capacities = this.#capacity;
+    const slotCounts = this.#slotCount;
+    const readies = this.#ready;
     let bestScore = Infinity;
     let best = -1;
     let bestStart = 0;
@@ -88,20 +104,21 @@ export class Timeline {
     let bestFree = false;
     for (let i = 0; i < eligible.length; i++) {
       const index = eligible[i]!;
-      const worker = this.workers[index]!;
-      if (avoid && unit.excluded.has(worker.id)) continue;
-      if (idleSlotsOnly && !this.hasIdleSlot(index)) continue;
-      if (except?.(index)) continue;
-      const room = worker.memoryBudgetBytes - this.#usedBytes[index]!;
+      const run = overheads[index]! + costMs * rates[index]! + (installed[index] === 1 ? 0 : installMs);
+      if (run >= bestScore) continue;
       // Too large for everybody: alone on the worker that has most.
-      if (anyFits ? unit.memoryBytes > worker.memoryBudgetBytes : index !== largest) continue;
-      const roomy = unit.memoryBytes <= room || this.held[index] === 0;
-      const free = roomy && this.held[index]! < this.capacity(index);
-      const wait = roomy ? this.#ready[index]! : lastOf(this.#slots[index]!);
-      const install = installed[index] === 1 ? 0 : this.#settings.installMs;
-      const run = worker.overheadMs + unit.costMs * this.#rate[index]! + install;
+      const budget = budgets[index]!;
+      if (anyFits ? memoryBytes > budget : index !== largest) continue;
+      const holds = held[index]!;
+      if (idleSlotsOnly && holds >= slotCounts[index]!) continue;
+      if (avoid && unit.excluded.has(this.workers[index]!.id)) continue;
+      if (except?.(index)) continue;
+      const roomy = holds === 0 || memoryBytes <= budget - used[index]!;
+      const free = roomy && holds < capacities[index]!;
+      const wait = roomy ? readies[index]! : lastOf(this.#slots[index]!);
       // Equal workers fill evenly: a busy one counts as a little slower.
-      const crowd = 0.03 * Math.min(1, this.held[index]! / worker.slots) * run;
+      const slots = slotCounts[index]!;
+      const crowd = 0.03 * (holds < slots ? holds / slots : 1) * run;
       const score = (free ? wait : wait * patience) + run + crowd;
       if (score < bestScore) {
         bestScore = score;
@@ -190,12 +207,13 @@ export class Timeline {
     let largest = -1;
     let most = -1;
     for (let i = 0; i < eligible.length; i++) {
-      const worker = this.workers[eligible[i]!]!;
-      if (avoid && unit.excluded.has(worker.id)) continue;
-      if (worker.memoryBudgetBytes >= unit.memoryBytes) return { largest: -1, anyFits: true };
-      if (worker.memoryBudgetBytes > most) {
-        most = worker.memoryBudgetBytes;
-        largest = eligible[i]!;
+      const index = eligible[i]!;
+      if (avoid && unit.excluded.has(this.workers[index]!.id)) continue;
+      const budget = this.#budgetBytes[index]!;
+      if (budget >= unit.memoryBytes) return { largest: -1, anyFits: true };
+      if (budget > most) {
+        most = budget;
+        largest = index;
       }
     }
     return { largest, anyFits: false };
