@@ -1,0 +1,143 @@
+// A cluster of its own in a temporary folder, reached only through the commands of icets: `up`, `status`, `down`, and the
+// step records it writes. Nothing of the user's own configuration, cache or cluster is read or touched.
+
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { tmpdir } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { buildEnvironment, mustRun, runCommand } from './command.mjs';
+
+/** @typedef {import('../../src/model/step.ts').StepRecord} StepRecord */
+/** @typedef {import('../../src/model/status.ts').AgentStatus} AgentStatus */
+
+export const repositoryRoot = resolve(fileURLToPath(import.meta.url), '../../..');
+
+/** The launcher under test: bin/icets of this checkout, or what ICETS_BIN names (the stand-in, another checkout). */
+export const icetsProgram = resolve(process.env.ICETS_BIN ?? join(repositoryRoot, 'bin/icets'));
+
+/**
+ * @typedef {object} PrivateCluster
+ * @property {string} folder removed by `stop`
+ * @property {Record<string, string>} env for everything that shall use this cluster
+ * @property {() => Promise<AgentStatus | undefined>} agentStatus
+ * @property {() => Promise<StepRecord[]>} records all records so far
+ * @property {() => Promise<string[]>} stop ends everything; says which processes had to be killed
+ */
+
+/**
+ * Starts a scheduler and workers.
+ * @param {{ workers: number, name: string }} options
+ * @returns {Promise<PrivateCluster>}
+ */
+export async function startPrivateCluster({ workers, name }) {
+  if (!existsSync(icetsProgram)) throw new Error(`${icetsProgram} is missing; run npm run build first`);
+  // Short, since the path of a unix socket holds 107 bytes.
+  const folder = await mkdtemp(join(tmpdir(), `icets-${name}-`));
+  const at = (/** @type {string} */ part) => join(folder, part);
+  const env = buildEnvironment({
+    ICETS_STATE_DIR: at('state'),
+    ICETS_CACHE_DIR: at('cache'),
+    ICETS_SOCKET_DIR: at('run/icets'),
+    ICETS_CONFIG: at('config.toml'),
+    XDG_RUNTIME_DIR: at('run'),
+    XDG_STATE_HOME: at('xdg/state'),
+    XDG_CACHE_HOME: at('xdg/cache'),
+    XDG_CONFIG_HOME: at('xdg/config'),
+    XDG_DATA_HOME: at('xdg/data'),
+  });
+  await Promise.all([
+    ...['state', 'run', 'run/icets'].map((part) => mkdir(at(part), { recursive: true, mode: 0o700 })),
+    mkdir(at('cache'), { recursive: true }),
+    writeFile(at('config.toml'), ''),
+  ]);
+
+  const cluster = {
+    folder,
+    env,
+    agentStatus: async () => {
+      const asked = await runCommand([icetsProgram, 'status', '--json'], { env });
+      try {
+        const answer = JSON.parse(String(asked.stdout));
+        return answer.agent ?? (answer.counters === undefined ? undefined : answer);
+      } catch {
+        return undefined;
+      }
+    },
+    records: () => readRecords(at('state/steps')),
+    stop: async () => {
+      await runCommand([icetsProgram, 'down'], { env }).catch(() => undefined);
+      const stray = await endStray(folder);
+      await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+      return stray;
+    },
+  };
+  try {
+    await mustRun([icetsProgram, 'up', '--workers', String(workers)], { env });
+  } catch (error) {
+    await cluster.stop();
+    throw error;
+  }
+  return cluster;
+}
+
+/**
+ * Records of all segments below `folder`; a last line that is being written now is left out.
+ * @param {string} folder
+ * @returns {Promise<StepRecord[]>}
+ */
+async function readRecords(folder) {
+  /** @type {StepRecord[]} */
+  const records = [];
+  const names = existsSync(folder) ? readdirSync(folder, { recursive: true }).map(String).sort() : [];
+  for (const name of names.filter((each) => each.endsWith('.jsonl'))) {
+    for (const line of (await readFile(join(folder, name), 'utf8')).split('\n')) {
+      try {
+        const record = JSON.parse(line);
+        if (record.v === 1 && typeof record.id === 'string') records.push(record);
+      } catch {
+        // a torn or empty line
+      }
+    }
+  }
+  return records.sort((a, b) => a.startMs - b.startMs);
+}
+
+/**
+ * Waits until no process of this cluster is left; after five seconds kills those that are, and names them.
+ * @param {string} folder
+ */
+async function endStray(folder) {
+  for (const untilMs = Date.now() + 5000; Date.now() < untilMs; await sleep(50)) {
+    if (processesOf(folder).length === 0) return [];
+  }
+  const stray = processesOf(folder);
+  for (const { pid } of stray) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // gone in the meantime
+    }
+  }
+  return stray.map(({ pid, command }) => `${pid} ${command}`);
+}
+
+/**
+ * Processes whose environment names this cluster's state folder, which is unique to it.
+ * @param {string} folder
+ */
+function processesOf(folder) {
+  const mark = `ICETS_STATE_DIR=${join(folder, 'state')}\0`;
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .flatMap((name) => {
+      try {
+        if (!readFileSync(`/proc/${name}/environ`, 'latin1').includes(mark)) return [];
+        const command = readFileSync(`/proc/${name}/cmdline`, 'latin1').replaceAll('\0', ' ').trim();
+        return command === '' ? [] : [{ pid: Number(name), command: command.slice(0, 200) }];
+      } catch {
+        return [];
+      }
+    });
+}

@@ -1,0 +1,26 @@
+// `npm run bench -- AREA [options]`: runs the benches of one area, or says which there are.
+
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** @type {Readonly<Record<string, { file: string, what: string }>>} */
+const areas = {
+  builds: { file: 'builds/identity.mjs', what: 'real projects and awkward cases: same bytes, how much ran remotely, at what speed' },
+  micro: { file: 'micro/main.mjs', what: 'CPU of launcher and agent, overhead of the worker, per compile' },
+  cluster: { file: 'cluster/main.mjs', what: 'clusters of several machines' },
+};
+
+const here = dirname(fileURLToPath(import.meta.url));
+const [name = '', ...rest] = process.argv.slice(2);
+const known = Object.entries(areas).filter(([, { file }]) => existsSync(join(here, file)));
+const area = known.find(([each]) => each === name)?.[1];
+if (area === undefined) {
+  console.log('usage: npm run bench -- AREA [options]; --help after an area lists its options\n');
+  for (const [each, { what }] of known) console.log(`  ${each.padEnd(8)} ${what}`);
+  process.exitCode = name === '' ? 0 : 2;
+} else {
+  const run = spawnSync(process.execPath, [join(here, area.file), ...rest], { stdio: 'inherit' });
+  process.exitCode = run.status ?? 1;
+}
