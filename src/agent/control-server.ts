@@ -1,4 +1,4 @@
-// The agent's door for the command line: HTTP over a unix socket beside the launcher's. Two questions: status and stop.
+// The agent's door for the command line: HTTP over a unix socket beside the launcher's. Three requests: status, flush, stop.
 
 import { rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
@@ -9,6 +9,8 @@ export const controlSocketName = 'control.sock';
 
 export interface ControlHandlers {
   status(): AgentStatus;
+  /** writes out the records that are still in memory */
+  flush(): Promise<void>;
   stop(): void;
 }
 
@@ -22,7 +24,9 @@ export async function serveControl(socketDir: string, handlers: ControlHandlers)
       response.end(JSON.stringify(body));
     };
     if (request.method === 'GET' && request.url === '/status') answer(200, handlers.status());
-    else if (request.method === 'POST' && request.url === '/stop') {
+    else if (request.method === 'POST' && request.url === '/flush') {
+      void handlers.flush().then(() => answer(200, { flushed: true }));
+    } else if (request.method === 'POST' && request.url === '/stop') {
       answer(200, { stopping: true });
       handlers.stop();
     } else answer(404, { error: 'unknown request' });

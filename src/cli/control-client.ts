@@ -20,6 +20,12 @@ export async function stopAgent(socketDir: string): Promise<Result<void, 'none' 
   return body.ok ? ok(undefined) : body;
 }
 
+/** Asks the agent to write out the records it holds. */
+export async function flushAgent(socketDir: string): Promise<Result<void, 'none' | 'silent'>> {
+  const body = await exchange(socketDir, 'POST', '/flush');
+  return body.ok ? ok(undefined) : body;
+}
+
 function exchange(socketDir: string, method: string, path: string): Promise<Result<string, 'none' | 'silent'>> {
   return new Promise((resolve) => {
     const call = request({ socketPath: join(socketDir, controlSocketName), method, path, timeout: answerTimeoutMs });

@@ -42,13 +42,15 @@ export async function startRole(
     stdio: ['ignore', 'pipe', out],
   });
   closeSync(out);
+  const firstLines = child.stdout;
+  if (firstLines === null) return err(`the ${role} did not start`);
   const ready = await new Promise<ReadyLine | undefined>((resolve) => {
     const timer = setTimeout(() => resolve(undefined), startTimeoutMs);
     const done = (value: ReadyLine | undefined) => {
       clearTimeout(timer);
       resolve(value);
     };
-    createInterface({ input: child.stdout }).once('line', (line) => {
+    createInterface({ input: firstLines }).once('line', (line) => {
       try {
         done(JSON.parse(line) as ReadyLine);
       } catch {
@@ -58,7 +60,7 @@ export async function startRole(
     child.once('error', () => done(undefined));
     child.once('exit', () => done(undefined));
   });
-  child.stdout.destroy();
+  firstLines.destroy();
   child.unref();
   const pid = child.pid;
   const startTicks = pid === undefined ? undefined : processStartTicks(pid);

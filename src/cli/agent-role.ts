@@ -1,0 +1,156 @@
+// Puts the agent together and runs it until it is idle or told to end.
+
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { BuildIdentity } from '../agent/build-identity.ts';
+import { serveControl } from '../agent/control-server.ts';
+import { Counters } from '../agent/counters.ts';
+import { serveInvocation, type InvocationParts } from '../agent/invocation.ts';
+import { NativeExpansion } from '../agent/native-expansion.ts';
+import { RemoteCompiler } from '../agent/remote-compile.ts';
+import { WriteJournal } from '../agent/write-journal.ts';
+import { Semaphore } from '../base/semaphore.ts';
+import { systemClock } from '../host/system-clock.ts';
+import { serveLaunchers } from '../ipc/launcher-server.ts';
+import { ownPlace } from '../ipc/socket-folder.ts';
+import type { AgentStatus } from '../model/status.ts';
+import { CompilerRung } from '../scan/compiler-rung.ts';
+import { StatFileDigests } from '../scan/file-digests.ts';
+import { InputRoots } from '../scan/input-root.ts';
+import { DiskInputTrees } from '../scan/input-tree.ts';
+import { PathStats } from '../scan/path-stats.ts';
+import { StatCache } from '../scan/stat-cache.ts';
+import { SystemTrees } from '../scan/system-trees.ts';
+import { StepLog } from '../steps/step-log.ts';
+import { Toolchains } from '../toolchain/toolchains.ts';
+import { ClusterAccess } from './cluster-access.ts';
+import { isRunning, processStartTicks } from './cluster-file.ts';
+import { untilSignal } from './foreground.ts';
+import { launcherHash, version } from './installation.ts';
+import { fileLog } from './logging.ts';
+import { openProcesses } from './processes.ts';
+import { stepFolder } from './records.ts';
+import type { Settings } from './settings.ts';
+
+const stepLogLimitBytes = 256 * 1024 ** 2;
+const idleCheckMs = 1000;
+const drainMs = 10_000;
+const saveDigestsMs = 30_000;
+
+/** Serves launchers in `settings.socketDir` until it ends; answers one line when it could not start. */
+export async function runAgent(settings: Settings): Promise<string | undefined> {
+  const log = fileLog(join(settings.stateDir, 'logs/agent.log'), settings.logLevel, 'agent');
+  const clock = systemClock;
+  const startedMs = clock.nowMs();
+  const counters = new Counters();
+  const localSlots = new Semaphore(settings.localSlots);
+  const processes = await openProcesses(log);
+  const stats = new PathStats();
+  const statCache = new StatCache(join(settings.cacheDir, 'agent/digests'));
+  const digests = new StatFileDigests(stats, statCache);
+  const snapshots = new SystemTrees({ digests });
+  const trees = new DiskInputTrees(digests);
+  const toolchains = new Toolchains({
+    processes,
+    digests,
+    snapshots,
+    trees,
+    cacheFolder: join(settings.cacheDir, 'agent/toolchains'),
+  });
+  const cluster = new ClusterAccess(settings, clock, log);
+  const steps = new StepLog({ dir: stepFolder(settings), limitBytes: stepLogLimitBytes, clock, log });
+  let ended: (why: string) => void = () => {};
+  const untilEnded = new Promise<string>((resolve) => {
+    ended = resolve;
+  });
+
+  let running = 0;
+  let lastActiveMs = clock.monotonicMs();
+  let serial = 0;
+  const session = startedMs.toString(36);
+  const parts: Omit<InvocationParts, 'journal'> = {
+    place: ownPlace(),
+    toolchains,
+    remoteCompiler: new RemoteCompiler({
+      remote: () => cluster.access(),
+      toolchains,
+      scanner: new CompilerRung({ processes, digests, slots: new Semaphore(availableParallelism()) }),
+      roots: new InputRoots(trees, snapshots),
+      native: new NativeExpansion(processes, join(settings.cacheDir, 'agent/native')),
+    }),
+    localSlots,
+    builds: new BuildIdentity(clock),
+    counters,
+    steps,
+    clock,
+    log,
+  };
+  let journal: WriteJournal | undefined;
+  const server = await serveLaunchers({
+    socketDir: settings.socketDir,
+    version: launcherHash(),
+    log,
+    onRequest: async (request, launcher) => {
+      running += 1;
+      try {
+        // The journal is opened before the socket accepts; see below.
+        if (journal === undefined) return launcher.exec();
+        await serveInvocation({ ...parts, journal }, `${session}-${(serial++).toString(36)}`, request, launcher);
+      } finally {
+        running -= 1;
+        lastActiveMs = clock.monotonicMs();
+      }
+    },
+    onOtherVersion: () => {
+      if (running === 0) ended('a launcher of another build came by');
+    },
+  });
+  if (!server.ok) return server.error.message;
+  // Only the agent that owns the socket may clean up after earlier ones.
+  const startTicks = processStartTicks(process.pid) ?? '0';
+  journal = new WriteJournal(join(settings.stateDir, 'agent'), { pid: process.pid, startTicks }, (pid, ticks) =>
+    isRunning({ pid, startTicks: ticks }),
+  );
+  const status = (): AgentStatus => {
+    const cpu = process.cpuUsage();
+    return {
+      version,
+      pid: process.pid,
+      startedMs,
+      scheduler: cluster.status(),
+      localSlots: localSlots.permits,
+      localBusy: localSlots.permits - localSlots.free,
+      running,
+      counters: counters.snapshot(),
+      cpuMs: (cpu.user + cpu.system) / 1000,
+      rssBytes: process.memoryUsage.rss(),
+    };
+  };
+  const control = await serveControl(settings.socketDir, {
+    status,
+    flush: () => steps.flush(),
+    stop: () => ended('it was told to'),
+  });
+  cluster.look();
+  log.info({ pid: process.pid, version, socket: server.value.socketPath }, 'the agent listens');
+
+  const idle = setInterval(() => {
+    if (running === 0 && clock.monotonicMs() - lastActiveMs > settings.idleSeconds * 1000) ended('it was idle');
+  }, idleCheckMs);
+  const saving = setInterval(() => statCache.save(), saveDigestsMs);
+  const why = await Promise.race([untilEnded, untilSignal()]);
+  log.info({ why }, 'the agent ends');
+  clearInterval(idle);
+  clearInterval(saving);
+  // New launchers start another agent; those that are being served are finished.
+  server.value.retire();
+  control.close();
+  const untilMs = clock.monotonicMs() + drainMs;
+  while (running > 0 && clock.monotonicMs() < untilMs) await new Promise((resolve) => setTimeout(resolve, 20));
+  await server.value.close();
+  await cluster.close();
+  await steps.close();
+  statCache.save();
+  journal.close();
+  return undefined;
+}

@@ -1,0 +1,40 @@
+// Asks the scheduler for its status over a short-lived Link.
+
+import { hostname } from 'node:os';
+import { silentLog } from '../base/log.ts';
+import { err, ok, type Result } from '../base/result.ts';
+import { systemClock } from '../host/system-clock.ts';
+import { openLinkClient } from '../link/link-client.ts';
+import { requestStatus } from '../link/link-remote-executor.ts';
+import type { ClusterStatus } from '../model/status.ts';
+import { version } from './installation.ts';
+import { schedulerUrl } from './scheduler-url.ts';
+import type { Settings } from './settings.ts';
+import { readToken } from './token.ts';
+
+const patienceMs = 3000;
+
+/** The cluster's status; the error is one line that says what to do. */
+export async function askCluster(settings: Settings): Promise<Result<ClusterStatus, string>> {
+  const url = schedulerUrl(settings);
+  if (url === undefined) return err('no scheduler is known; icets up starts one, ICETS_SCHEDULER names another');
+  const token = readToken(settings.tokenFile);
+  if (!token.ok) return token;
+  const client = openLinkClient({
+    url,
+    token: token.value,
+    role: 'cli',
+    name: hostname(),
+    version,
+    clock: systemClock,
+    log: silentLog,
+    waitMs: patienceMs,
+  });
+  try {
+    const answer = await requestStatus(client, AbortSignal.timeout(patienceMs));
+    if (answer.ok) return ok(answer.value as ClusterStatus);
+    return err(`${url} does not answer: ${answer.error.message}`);
+  } finally {
+    await client.close();
+  }
+}

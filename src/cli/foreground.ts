@@ -1,0 +1,24 @@
+// What roles in the foreground have in common: the ready line, and ending on a signal.
+
+import type { ReadyLine } from './roles.ts';
+
+/** Tells whoever started this process that it serves; a reader that has gone does not matter. */
+export function announce(url: string): void {
+  const line: ReadyLine = { ready: true, url };
+  process.stdout.on('error', () => {});
+  process.stdout.write(`${JSON.stringify(line)}\n`);
+}
+
+/** Resolves at the first SIGINT, SIGTERM or SIGHUP. A second one ends the process at once. */
+export function untilSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    let asked = false;
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.on(signal, () => {
+        if (asked) process.exit(1);
+        asked = true;
+        resolve(signal);
+      });
+    }
+  });
+}

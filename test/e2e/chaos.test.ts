@@ -1,0 +1,93 @@
+// Kills and stops every part of icets in the middle of a build; the build must end well with the plain build's objects.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { icets, withCluster, type IcetsCluster } from '../support/icets-cluster.ts';
+import { objectBytes, relaunch, writeNinjaProject } from '../support/ninja-project.ts';
+
+type Victim = 'worker' | 'scheduler' | 'agent' | 'launcher';
+
+const units = 12;
+
+async function pidOf(cluster: IcetsCluster, victim: Victim): Promise<number> {
+  switch (victim) {
+    case 'worker':
+    case 'scheduler':
+      return cluster.processes().find((entry) => entry.role === victim)!.pid;
+    case 'agent':
+      return (await cluster.status()).agent!.pid;
+    case 'launcher':
+      return launcherPids(cluster)[0]!;
+  }
+}
+
+/** Launchers of this cluster's builds: processes whose working directory is the project and whose name says launcher. */
+function launcherPids(cluster: IcetsCluster): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^[0-9]+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+        const environment = readFileSync(`/proc/${pid}/environ`, 'utf8');
+        return (
+          environment.includes(cluster.env['ICETS_STATE_DIR']!) &&
+          readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('launcher') &&
+          command.includes('g++')
+        );
+      } catch {
+        return false;
+      }
+    });
+}
+
+/** Waits until the cluster works on the build. */
+async function underWay(cluster: IcetsCluster): Promise<void> {
+  for (;;) {
+    const { agent, cluster: state } = await cluster.status();
+    if ((state?.running ?? 0) > 0 && (agent?.counters['place.remote'] ?? 0) > 0) return;
+  }
+}
+
+function strays(cluster: IcetsCluster): string[] {
+  return readdirSync(cluster.folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.includes('.icets-'));
+}
+
+async function buildWhile(victim: Victim, signal: 'SIGKILL' | 'SIGSTOP'): Promise<void> {
+  await withCluster({ workers: 2, slots: 1, env: { ICETS_HEARTBEAT_MS: '3000' } }, async (cluster) => {
+    const project = writeNinjaProject(cluster.folder, units, '');
+    expect((await cluster.run(['ninja', '-j8'])).exitCode).toBe(0);
+    const plain = objectBytes(project);
+    relaunch(project, icets);
+    const build = cluster.run(['ninja', '-j8', '-k0']);
+    await underWay(cluster);
+    const pid = await pidOf(cluster, victim);
+    process.kill(pid, signal);
+    if (victim === 'launcher' && signal === 'SIGSTOP') process.kill(pid, 'SIGCONT');
+    const ended = await build;
+    if (signal === 'SIGSTOP' && victim !== 'launcher') process.kill(pid, 'SIGCONT');
+    if (victim === 'launcher' && signal === 'SIGKILL') {
+      // A killed launcher is a killed compiler to ninja: that one step fails, and the next run makes up for it.
+      expect(ended.exitCode).toBe(1);
+      expect((await cluster.run(['ninja', '-j8'])).exitCode).toBe(0);
+    } else {
+      expect({ exitCode: ended.exitCode, output: ended.stdout }).toEqual({
+        exitCode: 0,
+        output: expect.not.stringContaining('FAILED'),
+      });
+    }
+    expect(objectBytes(project).map((bytes, i) => bytes.equals(plain[i]!))).toEqual(project.objects.map(() => true));
+    // An agent that was killed is followed by one that cleans up.
+    expect((await cluster.run([icets, 'gcc', '--version'])).exitCode).toBe(0);
+    expect(strays(cluster)).toEqual([]);
+    expect((await cluster.run(['ninja', '-n'], { cwd: join(cluster.folder) })).stdout).toMatch(/no work to do/);
+  });
+}
+
+describe('a build at -j8 ends well when', () => {
+  for (const signal of ['SIGKILL', 'SIGSTOP'] as const) {
+    for (const victim of ['worker', 'scheduler', 'agent', 'launcher'] as const) {
+      test(`the ${victim} gets ${signal}`, () => buildWhile(victim, signal), 120_000);
+    }
+  }
+});

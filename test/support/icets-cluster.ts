@@ -1,0 +1,87 @@
+// A private cluster of real processes for end-to-end tests: its own state, cache and socket folders below one work folder,
+// which is kept when the test fails.
+
+import { mkdtempSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { execa } from 'execa';
+import type { AgentStatus, ClusterStatus } from '../../src/model/status.ts';
+
+export const repository = resolve(import.meta.dirname, '../..');
+export const icets = join(repository, 'bin/icets');
+
+export interface Ran {
+  readonly exitCode: number | undefined;
+  readonly signal: string | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface IcetsCluster {
+  /** the test's own folder, for sources and builds */
+  readonly folder: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** Runs a program with the cluster's environment; never throws for a failing program. */
+  run(
+    argv: readonly string[],
+    options?: { readonly cwd?: string; readonly env?: Record<string, string> },
+  ): Promise<Ran>;
+  status(): Promise<{ agent: AgentStatus | null; cluster: ClusterStatus | null }>;
+  processes(): { role: string; pid: number }[];
+}
+
+/** Starts a cluster, runs the test, ends everything; prints where the work folder is when the test fails. */
+export async function withCluster(
+  options: { readonly workers: number; readonly slots?: number; readonly env?: Readonly<Record<string, string>> },
+  test: (cluster: IcetsCluster) => Promise<void>,
+): Promise<void> {
+  const base = mkdtempSync('/tmp/icets-e2e-');
+  const folder = join(base, 'work');
+  mkdirSync(folder);
+  const env: Record<string, string> = {
+    PATH: process.env['PATH'] ?? '/usr/bin:/bin',
+    HOME: base,
+    ICETS_STATE_DIR: join(base, 'state'),
+    ICETS_CACHE_DIR: join(base, 'cache'),
+    ICETS_SOCKET_DIR: join(base, 'sockets'),
+    ICETS_LOG_LEVEL: 'debug',
+    ...options.env,
+  };
+  const cluster: IcetsCluster = {
+    folder,
+    env,
+    async run(argv, runOptions) {
+      const [program, ...args] = argv;
+      const result = await execa(program!, args, {
+        cwd: runOptions?.cwd ?? folder,
+        env: { ...env, ...runOptions?.env },
+        extendEnv: false,
+        reject: false,
+        stdin: 'ignore',
+        stripFinalNewline: false,
+      });
+      return { exitCode: result.exitCode, signal: result.signal, stdout: result.stdout, stderr: result.stderr };
+    },
+    async status() {
+      const answer = await cluster.run([icets, 'status', '--json']);
+      return JSON.parse(answer.stdout) as { agent: AgentStatus | null; cluster: ClusterStatus | null };
+    },
+    processes() {
+      const text = readFileSync(join(base, 'state/cluster.json'), 'utf8');
+      return (JSON.parse(text) as { processes: { role: string; pid: number }[] }).processes;
+    },
+  };
+  let passed = false;
+  try {
+    if (options.workers > 0) {
+      const slots = options.slots === undefined ? [] : ['--slots', String(options.slots)];
+      const up = await cluster.run([icets, 'up', '--workers', String(options.workers), ...slots]);
+      if (up.exitCode !== 0) throw new Error(`icets up failed: ${up.stderr}`);
+    }
+    await test(cluster);
+    passed = true;
+  } finally {
+    await cluster.run([icets, 'down']);
+    if (passed) rmSync(base, { recursive: true, force: true });
+    else process.stderr.write(`work folder kept: ${base}\n`);
+  }
+}
