@@ -73,13 +73,7 @@ export class InputRootBuilder {
   /** A program with its libraries and loader. */
   program(path: string): this {
     this.host(path);
-    let listed: string;
-    try {
-      listed = execFileSync('ldd', [path], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
-    } catch {
-      return this;
-    }
-    for (const [, library] of listed.matchAll(/(?:=> |^\t)(\/\S+) \(0x/gm)) this.host(library!);
+    for (const library of librariesOf(path)) this.host(library);
     return this;
   }
 
@@ -197,4 +191,21 @@ export const digestOfText = (text: string): Digest => digestOf(Buffer.from(text)
 
 function newFolder(): Folder {
   return { files: new Map(), folders: new Map(), symlinks: new Map() };
+}
+
+const knownLibraries = new Map<string, readonly string[]>();
+
+/** Libraries and loader that ldd names; none for what is not dynamically linked. */
+function librariesOf(program: string): readonly string[] {
+  const known = knownLibraries.get(program);
+  if (known !== undefined) return known;
+  let listed = '';
+  try {
+    listed = execFileSync('ldd', [program], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+  } catch {
+    // "not a dynamic executable"
+  }
+  const libraries = Array.from(listed.matchAll(/(?:=> |^\t)(\/\S+) \(0x/gm), ([, library]) => library!);
+  knownLibraries.set(program, libraries);
+  return libraries;
 }
