@@ -50,7 +50,7 @@ export function linkRemoteExecutor(client: ConnectionSource, options: LinkBlobSt
   };
 }
 
-/** The scheduler's status as JSON carries it (model/status.ts ClusterStatus); nothing about its shape is checked. */
+/** The scheduler's status as JSON carries it (model/status.ts ClusterStatus); its shape is not checked. */
 export async function requestStatus(
   client: ConnectionSource,
   signal?: AbortSignal,

@@ -24,6 +24,10 @@ export function isAbsent(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }
 
+export function isDiskFull(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT');
+}
+
 /** Writes bytes that are known to be right, then renames: the blob is there whole or not at all. Throws errors of the file system. */
 export async function writeBlobFile(temporary: string, target: string, bytes: Uint8Array): Promise<void> {
   try {

@@ -16,6 +16,7 @@ import {
   fileHasDigest,
   fileHasSize,
   isAbsent,
+  isDiskFull,
   storeFailed,
   writeBlobFile,
 } from './blob-file.ts';
@@ -316,6 +317,17 @@ class FolderStore implements DiskStore {
     return err({ reason: 'store-failed', message: 'the store is full of blobs that are in use' });
   }
 
+  /** The disk itself is full: gives up a part of what is kept, however much the limit would allow. */
+  async #shrink(sizeBytes: number): Promise<void> {
+    const { clock, log } = this.options;
+    const target = Math.floor(this.index.bytes * 0.95) - sizeBytes - blockBytes;
+    const victims = this.index.takeVictims(Math.max(0, target), clock.monotonicMs(), false);
+    log.warn({ blobs: victims.length }, 'the disk is full; blobs evicted');
+    const removed = this.#removeInTurn(victims);
+    for (const victim of victims) this.#leaving.set(digestKey(victim.digest), removed);
+    await removed;
+  }
+
   async #removeInTurn(victims: readonly IndexEntry[]): Promise<void> {
     for (const victim of victims) {
       await this.#removeFiles(victim);
@@ -349,7 +361,13 @@ class FolderStore implements DiskStore {
     const permit = await this.#files.acquire();
     try {
       await this.#leaving.get(digestKey(digest));
-      await writeBlobFile(this.#temporary(), this.#path(digest), bytes);
+      try {
+        await writeBlobFile(this.#temporary(), this.#path(digest), bytes);
+      } catch (error) {
+        if (!isDiskFull(error)) throw error;
+        await this.#shrink(digest.sizeBytes);
+        await writeBlobFile(this.#temporary(), this.#path(digest), bytes);
+      }
       this.index.add(digest, 'verified');
       this.#changed = true;
       return ok(undefined);

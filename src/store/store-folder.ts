@@ -7,6 +7,7 @@ import { err, ok, type Result } from '../base/result.ts';
 import type { Digest, DigestHash } from '../model/digest.ts';
 
 const versionLine = 'icets-store 1\n';
+const subfolders = Array.from({ length: 256 }, (_, n) => n.toString(16).padStart(2, '0'));
 const orderHeader = 'icets-order 1\n';
 /** bytes of a hash kept in the saved order; enough to tell blobs apart, and a clash costs nothing but order */
 const orderHashBytes = 16;
@@ -54,18 +55,22 @@ export async function prepareFolder(dir: string): Promise<boolean> {
     await writeFile(join(dir, 'tmp', 'VERSION'), versionLine);
     await rename(join(dir, 'tmp', 'VERSION'), join(dir, 'VERSION'));
   }
-  for (let n = 0; n < 256; n += 1) {
-    await mkdir(join(dir, 'blobs', n.toString(16).padStart(2, '0')), { recursive: true });
-  }
+  await mkdir(join(dir, 'blobs'), { recursive: true });
+  const present = new Set(await readdir(join(dir, 'blobs')));
+  await Promise.all(
+    subfolders.filter((name) => !present.has(name)).map((name) => mkdir(join(dir, 'blobs', name), { recursive: true })),
+  );
   return version !== undefined && version !== versionLine;
 }
 
 /** Every blob by its file name, contents unread; files that cannot be blobs are removed. */
 export async function scanFolder(dir: string): Promise<FoundBlob[]> {
   const found = new Map<string, { digest: Digest; plain: boolean; executable: boolean }>();
-  for (let n = 0; n < 256; n += 1) {
-    const prefix = n.toString(16).padStart(2, '0');
-    for (const name of await readdir(join(dir, 'blobs', prefix))) {
+  const listings = await Promise.all(
+    subfolders.map(async (prefix) => ({ prefix, names: await readdir(join(dir, 'blobs', prefix)) })),
+  );
+  for (const { prefix, names } of listings) {
+    for (const name of names) {
       const match = /^([0-9a-f]{64})-(0|[1-9][0-9]{0,14})(\.x)?$/.exec(name);
       if (match === null || !name.startsWith(prefix)) {
         await rm(join(dir, 'blobs', prefix, name), { recursive: true, force: true });
