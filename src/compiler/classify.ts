@@ -367,6 +367,9 @@ function refuseSource(seen: Gathered, source: string, output: string): LocalComm
     /^(-|\/dev\/stdin|\/dev\/fd\/\d+|\/proc\/.*\/fd\/.*)$/.test(path),
   );
   if (standardInput !== undefined) return local('stdin', standardInput.path);
+  // What looks like a second input may be the value of an option that icets does not know.
+  const unknown = seen.refusals.find((refusal) => refusal.reason === 'unknown-option');
+  if (seen.inputs.length > 1 && unknown !== undefined) return unknown;
   if (seen.inputs.length > 1) return local('several-inputs', seen.inputs.map(({ path }) => path).join(' '));
   if (isCompilerCheck(source, output)) return local('compiler-check', source);
   if (source === '' || isDevicePath(source)) return local('unknown-language', source);
