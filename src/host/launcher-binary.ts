@@ -1,0 +1,173 @@
+// The compiled launcher in the user's cache: found, or compiled from src/launcher/launcher.c with the user's own cc.
+// bin/icets (scripts/launcher-shim.sh.in) does the same in sh, with the same names.
+
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  accessSync,
+  constants,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename } from 'node:path';
+import { err, ok, type Result } from '../base/result.ts';
+
+export interface LauncherBinaryOptions {
+  /** the package root: has src/launcher/launcher.c, and dist/ once it is built */
+  readonly home: string;
+  /** compiled into the binary and part of its name, see `buildHash` */
+  readonly hash: string;
+  /** PATH, HOME, XDG_CACHE_HOME, TMPDIR are looked at */
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+export type LauncherBinaryFailure =
+  | { readonly reason: 'no-compiler'; readonly message: string }
+  | { readonly reason: 'compile-failed'; readonly message: string }
+  | { readonly reason: 'no-folder'; readonly message: string };
+
+/**
+ * The build that launcher and agent must share: dist/build.hash, which scripts/build.sh writes, else (nothing is built)
+ * that of launcher.c alone. Twelve hexadecimal digits.
+ */
+export function buildHash(home: string): string {
+  try {
+    const written = readFileSync(`${home}/dist/build.hash`, 'utf8').trim();
+    if (/^[0-9a-f]{12}$/.test(written)) return written;
+  } catch {
+    // Not built.
+  }
+  return createHash('sha256')
+    .update(readFileSync(launcherSource(home)))
+    .digest('hex')
+    .slice(0, 12);
+}
+
+/** Where launchers are kept, or undefined when the environment names no such folder. */
+export function launcherFolder(env: Readonly<Record<string, string | undefined>>): string | undefined {
+  const cache = env['XDG_CACHE_HOME'];
+  if (cache !== undefined && cache.startsWith('/')) return `${cache}/icets`;
+  const user = env['HOME'];
+  return user !== undefined && user.startsWith('/') ? `${user}/.cache/icets` : undefined;
+}
+
+/** Path of a launcher that runs on this machine, or why there is none. */
+export async function findLauncherBinary(
+  options: LauncherBinaryOptions,
+): Promise<Result<string, LauncherBinaryFailure>> {
+  const { home, hash, env } = options;
+  const name = `launcher-${hash}`;
+  const folders = [launcherFolder(env), `${home}/dist`].filter((folder) => folder !== undefined);
+  for (const folder of folders) {
+    if (isExecutable(`${folder}/${name}`) && rootOf(`${folder}/${name}`) !== undefined) return ok(`${folder}/${name}`);
+  }
+  const folder = folders.find(isWritableFolder);
+  if (folder === undefined) return err({ reason: 'no-folder', message: `cannot write to ${folders.join(' or ')}` });
+  const compiler = findCompiler(env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin');
+  if (compiler === undefined) return err({ reason: 'no-compiler', message: 'no cc, gcc or clang on PATH' });
+
+  const binary = `${folder}/${name}`;
+  const temporary = `${binary}.tmp.${process.pid}`;
+  try {
+    const compiled = await compile(compiler, launcherSource(home), temporary, hash, env);
+    if (!compiled.ok) return compiled;
+    const node = process.execPath;
+    writeFileSync(`${temporary}.home`, `${home}\n${node}\n`);
+    renameSync(`${temporary}.home`, `${binary}.home`);
+    renameSync(temporary, binary);
+    return ok(binary);
+  } catch (error) {
+    return err({ reason: 'no-folder', message: (error as Error).message });
+  } finally {
+    rmSync(temporary, { force: true });
+    rmSync(`${temporary}.home`, { force: true });
+  }
+}
+
+/** Static when the C library allows it: that saves a quarter of the start. */
+async function compile(
+  compiler: string,
+  source: string,
+  output: string,
+  hash: string,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<Result<void, LauncherBinaryFailure>> {
+  // Only what a compiler needs: the build's own CPATH and the like have no business here.
+  const names = ['PATH', 'HOME', 'TMPDIR', 'LD_LIBRARY_PATH'];
+  const clean: Record<string, string> = { ICETS_DISABLE: '1' };
+  for (const name of names) if (env[name] !== undefined) clean[name] = env[name];
+  const args = ['-O2', `-DICETS_VERSION="${hash}"`, '-o', output, source];
+  let message = '';
+  for (const linkage of ['-static', '-Wl,-O1']) {
+    const built = await runQuietly(compiler, [linkage, ...args], clean);
+    const works = built === undefined ? await runQuietly(output, ['--spawner'], {}) : built;
+    if (works === undefined) return ok(undefined);
+    message = works;
+  }
+  return err({ reason: 'compile-failed', message });
+}
+
+/** Runs a program with nothing on its input; answers what went wrong, if anything did. */
+function runQuietly(
+  program: string,
+  args: readonly string[],
+  env: Record<string, string>,
+): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const child = execFile(program, args, { env, timeout: 60_000 }, (error, _stdout, stderr) => {
+      resolve(error === null ? undefined : stderr.trim().split('\n')[0] || error.message);
+    });
+    child.stdin?.on('error', () => {});
+    child.stdin?.end();
+  });
+}
+
+function findCompiler(path: string): string | undefined {
+  for (const name of ['cc', 'gcc', 'clang']) {
+    for (const folder of path.split(':')) {
+      const candidate = `${folder === '' ? '.' : folder}/${name}`;
+      if (!isExecutable(candidate)) continue;
+      const real = basename(realpathSync(candidate));
+      if (real !== 'icets' && !real.startsWith('launcher-')) return candidate;
+    }
+  }
+  return undefined;
+}
+
+function launcherSource(home: string): string {
+  return `${home}/src/launcher/launcher.c`;
+}
+
+/** The package root that a launcher belongs to, if that still exists. */
+function rootOf(binary: string): string | undefined {
+  try {
+    const root = readFileSync(`${binary}.home`, 'utf8').split('\n')[0] ?? '';
+    accessSync(launcherSource(root), constants.R_OK);
+    return root;
+  } catch {
+    return undefined;
+  }
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function isWritableFolder(folder: string): boolean {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    accessSync(folder, constants.W_OK | constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
