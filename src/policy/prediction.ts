@@ -16,9 +16,18 @@ export function remainingMs(predictedMs: number, elapsedMs: number): number {
   return elapsedMs <= predictedMs ? Math.max(predictedMs - elapsedMs, elapsedMs * 0.05) : elapsedMs * 0.5;
 }
 
-/** Far beyond its prediction: something is wrong with its worker, a second copy may pass the queue. */
+/**
+ * Far beyond its prediction: something is wrong with its worker, a second copy may pass the queue. A guessed cost has to
+ * be exceeded much further, or every large unit of a first build would run twice.
+ */
 export function isSuspect(lease: PolicyLease): boolean {
-  return lease.running && lease.elapsedMs > 3 * lease.predictedMs + 3000;
+  const factor = lease.unit.learned ? 3 : 8;
+  return lease.running && lease.elapsedMs > factor * lease.predictedMs + 3000;
+}
+
+/** A guess that has turned out too low: it says nothing about how long a second copy would take. */
+export function isRefuted(lease: PolicyLease): boolean {
+  return !lease.unit.learned && lease.running && lease.elapsedMs > lease.predictedMs && !isSuspect(lease);
 }
 
 /**

@@ -10,6 +10,8 @@ export interface PolicyUnit {
   /** hash of the Toolchain message it needs; undefined: none */
   readonly toolchain: string | undefined;
   readonly costMs: number;
+  /** false: the cost is a guess, not from an earlier run */
+  readonly learned: boolean;
   readonly memoryBytes: number;
   /** ids of workers on which it already failed; used again only when nobody else is eligible */
   readonly excluded: ReadonlySet<string>;

@@ -1,6 +1,7 @@
 // Second copies of units whose first copy is late, on slots that would otherwise be idle.
 
 import type { Assignment, PolicyLease, PolicySettings } from './snapshot.ts';
+import { isRefuted } from './prediction.ts';
 import type { Timeline } from './timeline.ts';
 
 /**
@@ -18,7 +19,7 @@ export function proposeDuplicates(
   const late: { readonly lease: PolicyLease; readonly holder: number; readonly endMs: number }[] = [];
   timeline.workers.forEach((worker, holder) => {
     for (const lease of worker.leases) {
-      if (lease.copies > 1 || !wanted(lease)) continue;
+      if (lease.copies > 1 || isRefuted(lease) || !wanted(lease)) continue;
       const endMs = timeline.leaseEnds.get(lease) ?? 0;
       if (endMs > settings.duplicateMinGainMs) late.push({ lease, holder, endMs });
     }

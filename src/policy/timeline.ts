@@ -60,7 +60,7 @@ export class Timeline {
       this.#capacity[index] = worker.slots > 0 ? worker.slots + settings.prefetch : 0;
       this.#slots.push(new Float64Array(Math.max(1, worker.slots)));
       for (const lease of worker.leases) this.#hold(index, lease);
-      if (worker.available) this.#open += Math.max(0, this.#capacity[index]! - this.held[index]!);
+      if (worker.available) this.#open += Math.max(0, (this.#capacity[index] ?? 0) - (this.held[index] ?? 0));
     });
   }
 

@@ -18,7 +18,7 @@ export function learnedFile(path: string, log: Log): LearnedStore {
       try {
         return JSON.parse(await readFile(path, 'utf8')) as unknown;
       } catch (error) {
-        if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
           log.warn({ path, error: String(error) }, 'learned costs are unreadable, starting afresh');
         }
         return undefined;

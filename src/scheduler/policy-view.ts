@@ -38,6 +38,7 @@ function unitOf(task: Task): PolicyUnit {
     arch: hints.arch,
     toolchain: hints.toolchain?.hash,
     costMs: prediction.costMs,
+    learned: prediction.learned,
     memoryBytes: prediction.memoryBytes,
     excluded: task.excluded,
   };

@@ -6,7 +6,6 @@
 
 import type { Log } from '../base/log.ts';
 import { err, ok, type Result } from '../base/result.ts';
-import type { ActionCache } from '../model/action-cache.ts';
 import { ActionResult, zeroTimings, type ExecutionHints } from '../model/action.ts';
 import type { BlobStore } from '../model/blob-store.ts';
 import type { Clock, Timer } from '../model/clock.ts';
@@ -18,55 +17,16 @@ import type { LeaseOutcome, WorkerHandle, WorkerMembership, WorkerPool } from '.
 import { choose } from '../policy/choose.ts';
 import { ClientLedger } from '../policy/fairness.ts';
 import { Learning, parseLearned } from '../policy/learn.ts';
-import { defaultSettings, type Assignment, type PolicySettings } from '../policy/snapshot.ts';
+import { defaultSettings, type Assignment } from '../policy/snapshot.ts';
 import { Lease } from './lease.ts';
-import type { LearnedStore } from './learned-store.ts';
 import { Member } from './member.ts';
 import { policyView } from './policy-view.ts';
 import { ResultKeeper, type ActionFacts } from './result-keeper.ts';
+import { zeroCounters, type SchedulerCounters, type SchedulerOptions } from './scheduler-options.ts';
 import { clusterStatus } from './status-view.ts';
-import { Task, type Waiter } from './task.ts';
+import { abandoned, Task } from './task.ts';
 import { clientFailure, judge, sameResult } from './verdict.ts';
-import { defaultQuarantine, WorkerHealth, type QuarantineOptions } from './worker-health.ts';
-
-/** What a store in the same process may offer beyond the port; the disk store does. */
-export interface LocalStoreExtras {
-  pin(digests: readonly Digest[]): { release(): void };
-  figures(): { readonly blobs: number; readonly bytes: number; readonly limitBytes: number };
-}
-
-export interface SchedulerOptions {
-  readonly blobs: BlobStore & Partial<LocalStoreExtras>;
-  readonly actionCache: ActionCache;
-  readonly clock: Clock;
-  readonly log: Log;
-  /** of icets, for people */
-  readonly version: string;
-  /** not given: what is learned ends with the process */
-  readonly learned?: LearnedStore;
-  readonly policy?: PolicySettings;
-  readonly quarantine?: QuarantineOptions;
-  /** how long an action that no connected worker may run waits for one to join; 2 s */
-  readonly noWorkerGraceMs?: number;
-  /** the longest that any action may run; 10 min */
-  readonly leaseTimeoutMs?: number;
-  /** workers that may fail on one action before its client hears of it; 3 */
-  readonly maxAttempts?: number;
-}
-
-export interface SchedulerCounters {
-  readonly executed: number;
-  readonly cacheHits: number;
-  readonly coalesced: number;
-  readonly failed: number;
-  readonly retried: number;
-  readonly cancelled: number;
-  readonly duplicates: number;
-  readonly duplicateWins: number;
-  /** two copies of one action gave different results */
-  readonly differing: number;
-  readonly quarantines: number;
-}
+import { defaultQuarantine, WorkerHealth } from './worker-health.ts';
 
 const tickMs = 250;
 const saveEveryMs = 60_000;
@@ -93,18 +53,7 @@ export class Scheduler implements RemoteExecutor, WorkerPool {
   readonly #pins = new Map<Task, { release(): void }>();
   /** actions that gave two different results */
   readonly #differing = new Set<string>();
-  readonly #counters: { -readonly [K in keyof SchedulerCounters]: number } = {
-    executed: 0,
-    cacheHits: 0,
-    coalesced: 0,
-    failed: 0,
-    retried: 0,
-    cancelled: 0,
-    duplicates: 0,
-    duplicateWins: 0,
-    differing: 0,
-    quarantines: 0,
-  };
+  readonly #counters: { -readonly [K in keyof SchedulerCounters]: number } = { ...zeroCounters };
   #dispatching = false;
   #tick: Timer | undefined;
   #saving: Timer | undefined;
@@ -171,7 +120,7 @@ export class Scheduler implements RemoteExecutor, WorkerPool {
     signal?: AbortSignal,
   ): Promise<Result<ExecuteOutcome, RemoteFailure>> {
     if (this.#closed) return err({ reason: 'disconnected', message: 'the scheduler is closing' });
-    if (signal?.aborted) return cancelled();
+    if (signal?.aborted) return abandoned();
     const key = digestKey(request.action);
     const joined = this.#joinable(key, request);
     if (joined !== undefined) return this.#await(joined, onStage, signal);
@@ -184,7 +133,7 @@ export class Scheduler implements RemoteExecutor, WorkerPool {
       }
     }
     const facts = await this.#keeper.readAction(request.action, signal);
-    if (signal?.aborted) return cancelled();
+    if (signal?.aborted) return abandoned();
     if (!facts.ok) return facts;
     // Somebody may have brought the same action while this one was looked up.
     const task = this.#joinable(key, request) ?? this.#enqueue(request.action, request.hints, facts.value);
@@ -230,31 +179,20 @@ export class Scheduler implements RemoteExecutor, WorkerPool {
     onStage: (stage: ExecuteStage) => void,
     signal: AbortSignal | undefined,
   ): Promise<Result<ExecuteOutcome, RemoteFailure>> {
-    return new Promise((resolve) => {
-      const waiter: Waiter = {
-        onStage: (stage) => {
-          try {
-            onStage(stage);
-          } catch (error) {
-            this.#log.error({ error: String(error) }, 'a stage callback threw');
-          }
-        },
-        answer: (result) => {
-          signal?.removeEventListener('abort', onAbort);
-          resolve(result);
-        },
-      };
-      const onAbort = () => {
-        if (!task.waiters.delete(waiter)) return;
-        waiter.answer(cancelled());
-        if (task.waiters.size > 0 || task.state.kind === 'settled') return;
-        this.#counters.cancelled += 1;
-        this.#settle(task, cancelled());
-        this.#dispatchSoon();
-      };
-      signal?.addEventListener('abort', onAbort, { once: true });
-      task.admit(waiter);
-    });
+    const safely = (stage: ExecuteStage) => {
+      try {
+        onStage(stage);
+      } catch (error) {
+        this.#log.error({ error: String(error) }, 'a stage callback threw');
+      }
+    };
+    const onAbandoned = () => {
+      if (task.state.kind === 'settled') return;
+      this.#counters.cancelled += 1;
+      this.#settle(task, abandoned());
+      this.#dispatchSoon();
+    };
+    return task.wait(safely, onAbandoned, signal);
   }
 
   #enqueue(action: Digest, hints: ExecutionHints, facts: ActionFacts): Task {
@@ -550,8 +488,4 @@ export class Scheduler implements RemoteExecutor, WorkerPool {
 
 function isKept(task: Task, result: ActionResult): boolean {
   return task.facts.cacheable && result.exitCode === 0;
-}
-
-function cancelled(): { readonly ok: false; readonly error: RemoteFailure } {
-  return err({ reason: 'cancelled', message: 'nobody waits for this action any more' });
 }

@@ -1,6 +1,6 @@
 // One action on its way through the scheduler, and everybody who waits for it. Unaware of workers and of policy.
 
-import { ok, err, type Result } from '../base/result.ts';
+import { err, type Result } from '../base/result.ts';
 import type { ExecutionHints } from '../model/action.ts';
 import type { Digest } from '../model/digest.ts';
 import type { RemoteFailure } from '../model/failure.ts';
@@ -19,7 +19,7 @@ export type TaskState =
   /** answered; copies that lost may still be on their way back */
   | { readonly kind: 'settled'; readonly result: Result<ExecuteOutcome, RemoteFailure>; readonly losers: Set<Lease> };
 
-export interface Waiter {
+interface Waiter {
   readonly onStage: (stage: ExecuteStage) => void;
   readonly answer: (result: Result<ExecuteOutcome, RemoteFailure>) => void;
 }
@@ -39,7 +39,7 @@ export interface TaskFacts {
 export class Task {
   readonly facts: TaskFacts;
   state: TaskState;
-  readonly waiters = new Set<Waiter>();
+  readonly #waiters = new Set<Waiter>();
   /** ids of workers on which it failed */
   readonly excluded = new Set<string>();
   /** of those, the ones to blame if somebody else can do it */
@@ -66,23 +66,47 @@ export class Task {
   /** Tells everybody who waits, and those who join later. */
   enter(stage: ExecuteStage): void {
     this.#stage = stage;
-    for (const waiter of this.waiters) waiter.onStage(stage);
+    for (const waiter of this.#waiters) waiter.onStage(stage);
   }
 
-  /** Adds somebody who waits and tells where the task is. */
-  admit(waiter: Waiter): void {
-    if (this.state.kind === 'settled') {
-      waiter.answer(this.state.result);
-      return;
-    }
-    this.waiters.add(waiter);
-    waiter.onStage(this.#stage);
+  /**
+   * Somebody waits for it: is told where it is, now and later, and gets its answer, or `cancelled` on giving up.
+   * @param onAbandoned called when the last one who waited gave up
+   */
+  wait(
+    onStage: (stage: ExecuteStage) => void,
+    onAbandoned: () => void,
+    signal: AbortSignal | undefined,
+  ): Promise<Result<ExecuteOutcome, RemoteFailure>> {
+    if (this.state.kind === 'settled') return Promise.resolve(this.state.result);
+    return new Promise((resolve) => {
+      const waiter: Waiter = {
+        onStage,
+        answer: (result) => {
+          signal?.removeEventListener('abort', onAbort);
+          resolve(result);
+        },
+      };
+      const onAbort = () => {
+        if (!this.#waiters.delete(waiter)) return;
+        waiter.answer(abandoned());
+        if (this.#waiters.size === 0) onAbandoned();
+      };
+      signal?.addEventListener('abort', onAbort, { once: true });
+      this.#waiters.add(waiter);
+      onStage(this.#stage);
+    });
   }
 
   /** Answers everybody who waits. */
   answer(result: Result<ExecuteOutcome, RemoteFailure>): void {
-    const waiters = [...this.waiters];
-    this.waiters.clear();
-    for (const waiter of waiters) waiter.answer(result.ok ? ok(result.value) : err(result.error));
+    const waiters = [...this.#waiters];
+    this.#waiters.clear();
+    for (const waiter of waiters) waiter.answer(result);
   }
+}
+
+/** The answer of an action for which nobody waits any more. */
+export function abandoned(): Result<ExecuteOutcome, RemoteFailure> {
+  return err({ reason: 'cancelled', message: 'nobody waits for this action any more' });
 }

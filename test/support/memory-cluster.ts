@@ -121,7 +121,7 @@ export function sampleAction(
   const command = encodeCommand(
     Command.fromPartial({ arguments: ['cc', '-c', `${name}.c`], outputPaths: [`${name}.o`] }),
   );
-  const root = encodeDirectory(Directory.fromPartial({}));
+  const root = encodeDirectory(Directory.fromPartial({ symlinks: [{ name: 'src', target: '.' }] }));
   const action = encodeAction(
     Action.fromPartial({
       commandDigest: command.digest,

@@ -60,6 +60,7 @@ export function simulate(
     arch: units[index]!.arch,
     toolchain: undefined,
     costMs: units[index]!.costMs,
+    learned: true,
     memoryBytes: units[index]!.memoryBytes,
     excluded: new Set(),
   });

@@ -11,6 +11,7 @@ function unit(id: string, more: Partial<QueuedUnit> = {}): QueuedUnit {
     arch: 'x86_64',
     toolchain: undefined,
     costMs: 1000,
+    learned: true,
     memoryBytes: 0,
     excluded: new Set(),
     queuedForMs: 0,
@@ -186,6 +187,13 @@ describe('second copies', () => {
     expect(decide([], [twice, worker('fast')]).copied).toEqual({});
     const busy = worker('fast', { leases: [lease(unit('w'), { copies: 2 })] });
     expect(decide([], [worker('slow', { leases: [late] }), busy]).copied).toEqual({});
+  });
+
+  test('are not proposed because a guessed cost was too low, until it is far too low', () => {
+    const guessed = (elapsedMs: number) =>
+      worker('w', { leases: [lease(unit('u', { learned: false }), { predictedMs: 1000, elapsedMs })] });
+    expect(decide([], [guessed(9000), worker('fast')]).copied).toEqual({});
+    expect(decide([], [guessed(12_000), worker('fast')]).copied).toEqual({ u: 'fast' });
   });
 
   test('never go to the worker that has the first', () => {

@@ -9,6 +9,7 @@ function units(client: string, count: number, costMs: number): QueuedUnit[] {
     arch: '',
     toolchain: undefined,
     costMs,
+    learned: true,
     memoryBytes: 0,
     excluded: new Set<string>(),
     queuedForMs: 0,
