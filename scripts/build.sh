@@ -15,9 +15,9 @@ bundle() { # entry, output, extra arguments of esbuild
 version=$(node -p 'require("./package.json").version')
 bundle src/cli/main.ts icets.mjs "--define:__ICETS_VERSION__=\"$version\""
 bundle src/cli/agent-main.ts agent.mjs "--define:__ICETS_VERSION__=\"$version\""
-bundle src/ipc/launcher-client.ts client.mjs "--define:__ICETS_VERSION__=\"$version\""
+bundle src/ipc/client-main.ts client.mjs "--define:__ICETS_VERSION__=\"$version\""
 hash=$(bash scripts/launcher-hash.sh)
-printf '%s\n' "$hash" > dist/launcher.hash
+printf '%s\n' "$hash" > dist/build.hash
 sed "s/@HASH@/$hash/g" scripts/launcher-shim.sh.in > bin/.icets.new
 chmod 755 bin/.icets.new
 mv bin/.icets.new bin/icets

@@ -10,6 +10,7 @@ import { NativeExpansion } from '../agent/native-expansion.ts';
 import { RemoteCompiler } from '../agent/remote-compile.ts';
 import { WriteJournal } from '../agent/write-journal.ts';
 import { Semaphore } from '../base/semaphore.ts';
+import { buildHash } from '../host/launcher-binary.ts';
 import { systemClock } from '../host/system-clock.ts';
 import { serveLaunchers } from '../ipc/launcher-server.ts';
 import { ownPlace } from '../ipc/socket-folder.ts';
@@ -26,7 +27,7 @@ import { Toolchains } from '../toolchain/toolchains.ts';
 import { ClusterAccess } from './cluster-access.ts';
 import { isRunning, processStartTicks } from './cluster-file.ts';
 import { untilSignal } from './foreground.ts';
-import { launcherHash, version } from './installation.ts';
+import { installationRoot, version } from './installation.ts';
 import { fileLog } from './logging.ts';
 import { openProcesses } from './processes.ts';
 import { stepFolder } from './records.ts';
@@ -68,13 +69,17 @@ export async function runAgent(settings: Settings): Promise<string | undefined> 
   let lastActiveMs = clock.monotonicMs();
   let serial = 0;
   const session = startedMs.toString(36);
-  const parts: Omit<InvocationParts, 'journal'> = {
+  const startTicks = processStartTicks(process.pid) ?? '0';
+  const parts: InvocationParts = {
+    journal: new WriteJournal(join(settings.stateDir, 'agent'), { pid: process.pid, startTicks }, (pid, ticks) =>
+      isRunning({ pid, startTicks: ticks }),
+    ),
     place: ownPlace(),
     toolchains,
     remoteCompiler: new RemoteCompiler({
       remote: () => cluster.access(),
       toolchains,
-      scanner: new CompilerRung({ processes, digests, slots: new Semaphore(availableParallelism()) }),
+      scanner: new CompilerRung({ processes, digests, permits: new Semaphore(availableParallelism()) }),
       roots: new InputRoots(trees, snapshots),
       native: new NativeExpansion(processes, join(settings.cacheDir, 'agent/native')),
     }),
@@ -85,17 +90,14 @@ export async function runAgent(settings: Settings): Promise<string | undefined> 
     clock,
     log,
   };
-  let journal: WriteJournal | undefined;
   const server = await serveLaunchers({
     socketDir: settings.socketDir,
-    version: launcherHash(),
+    version: buildHash(installationRoot()),
     log,
     onRequest: async (request, launcher) => {
       running += 1;
       try {
-        // The journal is opened before the socket accepts; see below.
-        if (journal === undefined) return launcher.exec();
-        await serveInvocation({ ...parts, journal }, `${session}-${(serial++).toString(36)}`, request, launcher);
+        await serveInvocation(parts, `${session}-${(serial++).toString(36)}`, request, launcher);
       } finally {
         running -= 1;
         lastActiveMs = clock.monotonicMs();
@@ -105,12 +107,10 @@ export async function runAgent(settings: Settings): Promise<string | undefined> 
       if (running === 0) ended('a launcher of another build came by');
     },
   });
-  if (!server.ok) return server.error.message;
-  // Only the agent that owns the socket may clean up after earlier ones.
-  const startTicks = processStartTicks(process.pid) ?? '0';
-  journal = new WriteJournal(join(settings.stateDir, 'agent'), { pid: process.pid, startTicks }, (pid, ticks) =>
-    isRunning({ pid, startTicks: ticks }),
-  );
+  if (!server.ok) {
+    parts.journal.close();
+    return server.error.message;
+  }
   const status = (): AgentStatus => {
     const cpu = process.cpuUsage();
     return {
@@ -137,7 +137,7 @@ export async function runAgent(settings: Settings): Promise<string | undefined> 
   const idle = setInterval(() => {
     if (running === 0 && clock.monotonicMs() - lastActiveMs > settings.idleSeconds * 1000) ended('it was idle');
   }, idleCheckMs);
-  const saving = setInterval(() => statCache.save(), saveDigestsMs);
+  const saving = setInterval(() => void statCache.save(), saveDigestsMs);
   const why = await Promise.race([untilEnded, untilSignal()]);
   log.info({ why }, 'the agent ends');
   clearInterval(idle);
@@ -150,7 +150,7 @@ export async function runAgent(settings: Settings): Promise<string | undefined> 
   await server.value.close();
   await cluster.close();
   await steps.close();
-  statCache.save();
-  journal.close();
+  await statCache.save();
+  parts.journal.close();
   return undefined;
 }

@@ -1,6 +1,5 @@
 // Where this installation of icets lies: everything is found from the running bundle, dist/icets.mjs or dist/agent.mjs.
 
-import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -15,17 +14,4 @@ export function installationRoot(): string {
 
 export function cliScript(): string {
   return join(installationRoot(), 'dist/icets.mjs');
-}
-
-export function launcherSource(): string {
-  return join(installationRoot(), 'src/launcher/launcher.c');
-}
-
-/** Names this very build; launcher and agent compare it. */
-export function launcherHash(): string {
-  try {
-    return readFileSync(join(installationRoot(), 'dist/launcher.hash'), 'utf8').trim();
-  } catch {
-    return 'unbuilt';
-  }
 }

@@ -1,19 +1,16 @@
 // How this machine starts compilers: through the C spawner, or from Node where no C compiler makes one.
 
 import type { Log } from '../base/log.ts';
-import { findOrCompileLauncher } from '../host/launcher-binary.ts';
+import { buildHash, findLauncherBinary } from '../host/launcher-binary.ts';
 import { nodeProcesses } from '../host/node-processes.ts';
 import { spawnerProcesses } from '../host/spawner-processes.ts';
 import type { Processes } from '../model/processes.ts';
-import { installationRoot, launcherHash } from './installation.ts';
+import { installationRoot } from './installation.ts';
 
 export async function openProcesses(log: Log): Promise<Processes> {
-  const launcher = await findOrCompileLauncher({
-    packageRoot: installationRoot(),
-    hash: launcherHash(),
-    env: process.env,
-  });
+  const home = installationRoot();
+  const launcher = await findLauncherBinary({ home, hash: buildHash(home), env: process.env });
   if (launcher.ok) return spawnerProcesses({ launcherPath: launcher.value, log });
-  log.warn({ problem: launcher.error }, 'no C spawner; processes are started from Node');
+  log.warn({ problem: launcher.error.message }, 'no C spawner; processes are started from Node');
   return nodeProcesses();
 }

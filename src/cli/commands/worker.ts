@@ -53,7 +53,7 @@ async function runWorker(settings: Settings, givenUrl: string | undefined, optio
   });
   if (!store.ok) return complain(store.error.message);
   const processes = await openProcesses(log);
-  let link: WorkerLink | undefined;
+  const joined: { link?: WorkerLink } = {};
   const memory = settings.worker.memoryLimitBytes;
   const worker = await createWorker({
     dir: join(dir, 'work'),
@@ -65,7 +65,7 @@ async function runWorker(settings: Settings, givenUrl: string | undefined, optio
     ...(memory !== undefined && {
       limits: { process: { addressSpaceBytes: memory, fileSizeBytes: 2 * 1024 ** 3, openFiles: 1024 } },
     }),
-    onStateChange: () => link?.stateChanged(),
+    onStateChange: () => joined.link?.stateChanged(),
   });
   if (!worker.ok) {
     complain(`${worker.error.message}; icets doctor tells more`);
@@ -73,7 +73,7 @@ async function runWorker(settings: Settings, givenUrl: string | undefined, optio
     return;
   }
   let announced = false;
-  link = runWorkerLink({
+  joined.link = runWorkerLink({
     url,
     token: token.value,
     name: options.name,
@@ -103,7 +103,7 @@ async function runWorker(settings: Settings, givenUrl: string | undefined, optio
   const signal = await untilSignal();
   log.info({ signal }, 'the worker ends');
   worker.value.drain();
-  await link.close();
+  await joined.link.close();
   await worker.value.close();
   await store.value.close();
   process.exit(0);
