@@ -19,6 +19,8 @@ export interface AssembledRoot {
   readonly root: InputRoot;
   /** what the root starts from: the same object for many compiles; its blobs are `treeBlobs(base.root)` of model/tree.ts */
   readonly base: TreeBase;
+  /** Whether the coarse trees are still what they were when asked: to be asked after the result has come. */
+  current(): Promise<boolean>;
 }
 
 export interface RootExtras {
@@ -68,10 +70,9 @@ export class InputRoots {
     return built;
   }
 
-  /** Whether the coarse trees of an assembled root are still what they were. */
-  async current(assembled: AssembledRoot): Promise<boolean> {
-    const now = await Promise.all(assembled.base.coarse.map(({ path }) => this.#snapshots.current(path)));
-    return now.every((snapshot, at) => snapshot.ok && snapshot.value === assembled.base.coarse[at]);
+  async #current(base: TreeBase): Promise<boolean> {
+    const now = await Promise.all(base.coarse.map(({ path }) => this.#snapshots.current(path)));
+    return now.every((snapshot, at) => snapshot.ok && snapshot.value === base.coarse[at]);
   }
 
   async #attempt(
@@ -101,7 +102,7 @@ export class InputRoots {
       const added = builder.addFile(path);
       if (!added.ok) return added;
     }
-    return ok({ root: builder.finish(), base: base.value });
+    return ok({ root: builder.finish(), base: base.value, current: () => this.#current(base.value) });
   }
 
   #base(toolchain: TreeNode, snapshots: readonly DirectorySnapshot[]): Result<TreeBase, InputFailure> {

@@ -62,6 +62,9 @@ export interface ScanFailure {
 export interface ClosureScanner {
   scan(unit: ScanUnit, signal?: AbortSignal): Promise<Result<Closure, ScanFailure>>;
 
-  /** Whether every file, directory and probe still is what the closure says. To be asked after the result has come. */
-  unchanged(closure: Closure): boolean;
+  /**
+   * Whether every file, directory and probe still is what the closure says. To be asked after the result has come.
+   * @param notBeforeMs stats made at or after this moment of the monotonic clock will do; default: stat now
+   */
+  unchanged(closure: Closure, notBeforeMs?: number): boolean;
 }

@@ -1,6 +1,6 @@
 // Finds every file that a compiler needs in an empty root. Unaware of digests and trees.
 
-import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, realpathSync } from 'node:fs';
 import { posix } from 'node:path';
 import { err, ok, type Result } from '../base/result.ts';
 import type { Processes } from '../model/processes.ts';
@@ -8,7 +8,7 @@ import { readElfHeader } from './elf.ts';
 import { ask, askingEnvironment, type CompilerAnswers } from './identify.ts';
 import { findLibraries } from './libraries.ts';
 import { localeFiles } from './locale-files.ts';
-import { findProgram } from './program-path.ts';
+import { findProgram, isFile } from './program-path.ts';
 import type { ToolchainFailure } from './toolchain-package.ts';
 
 export interface Discovery {
@@ -118,7 +118,7 @@ async function clangParts(request: DiscoveryRequest): Promise<Result<Parts, Tool
     ...entries(`${resources}/share`),
     // without its crtbegin.o an installation is none, and the choice would fall on another one
     ...installations.flatMap((path) => [path, ...entries(path)].map((folder) => `${folder}/crtbegin.o`)),
-  ].filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile() === true);
+  ].filter(isFile);
   return ok({
     programs: programs.value,
     files,
@@ -138,7 +138,7 @@ async function helpers(
     const answer = printed[at];
     const absolute = answer !== undefined && answer.startsWith('/');
     const path = absolute
-      ? existingFile(answer)
+      ? [answer].find(isFile)
       : findProgram(answer ?? name, request.workFolder, absoluteFolders(request.env).join(':'));
     if (path !== undefined) found.push({ path, throughPath: !absolute });
     else if (needed.includes(name)) return notShippable(`${request.compiler} has no ${name}`);
@@ -184,10 +184,6 @@ function entries(folder: string): string[] {
   } catch {
     return [];
   }
-}
-
-function existingFile(path: string): string | undefined {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() === true ? path : undefined;
 }
 
 function distinct(paths: readonly string[]): string[] {

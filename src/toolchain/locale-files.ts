@@ -1,7 +1,8 @@
 // The files of the active locale: character types, message catalogues, conversions. Without them diagnostics quote differently.
 // Unaware of compilers, but for the names of their catalogues.
 
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
+import { isFile } from './program-path.ts';
 
 type Environment = Readonly<Record<string, string>>;
 
@@ -89,8 +90,4 @@ function filesBelow(folder: string): string[] {
   } catch {
     return [];
   }
-}
-
-function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 }

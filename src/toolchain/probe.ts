@@ -95,13 +95,12 @@ export async function makeProbe(
   const action = encodeAction(
     Action.fromPartial({ commandDigest: command.digest, inputRootDigest: inputRoot.blob.digest }),
   );
+  const blobs: InputBlob[] = [action, command, probeFolder.blob, inputRoot.blob].map((blob) => ({ kind: 'bytes', ...blob }));
+  blobs.push({ kind: 'bytes', digest: digestOf(text), bytes: text });
   return ok({
     action,
-    expected: [{ path: object, digest, isExecutable: false, contents: new Uint8Array(0), nodeProperties: undefined }],
-    blobs: [
-      ...[action, command, probeFolder.blob, inputRoot.blob].map((blob) => ({ kind: 'bytes' as const, ...blob })),
-      { kind: 'bytes', digest: digestOf(text), bytes: text },
-    ],
+    expected: [{ path: object, digest, isExecutable: false, contents: Buffer.alloc(0), nodeProperties: undefined }],
+    blobs,
   });
 }
 

@@ -21,6 +21,15 @@ export function findProgram(name: string, cwd: string, searchPath: string | unde
   return undefined;
 }
 
+/** A regular file, links followed; false for whatever cannot be reached. */
+export function isFile(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+  } catch {
+    return false; // ENOTDIR and the like
+  }
+}
+
 function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);

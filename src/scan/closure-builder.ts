@@ -1,0 +1,171 @@
+// Gathers a closure: from the files that are read to what they mention beside their includes. Shared by the rungs.
+// Unaware of how the files were found.
+
+import { dirname } from 'node:path';
+import { err, ok, type Result } from '../base/result.ts';
+import type { FileDigests, FileRecord } from '../model/inputs.ts';
+import { noFacts } from './file-facts.ts';
+import { isDirectory, isRegular, type PathStats } from './path-stats.ts';
+import type { Closure, ClosureFile, ExistenceProbe, Rung, ScanFailure, ScanUnit } from './scanner.ts';
+import { existingDirectories, type SearchPaths } from './search-paths.ts';
+import { inside } from './system-trees.ts';
+
+type Added = Result<void, ScanFailure>;
+
+export class ClosureBuilder {
+  readonly #files = new Map<string, ClosureFile>();
+  readonly #probes = new Map<string, ExistenceProbe>();
+  readonly #unit: ScanUnit;
+  readonly #search: SearchPaths;
+  readonly #digests: FileDigests;
+  readonly #stats: PathStats;
+  readonly #quoteAndAngle: readonly string[];
+  #dateOrTime = false;
+  #timestamp = false;
+  #bytes = 0;
+
+  constructor(unit: ScanUnit, search: SearchPaths, digests: FileDigests, stats: PathStats) {
+    this.#unit = unit;
+    this.#search = search;
+    this.#digests = digests;
+    this.#stats = stats;
+    this.#quoteAndAngle = [...search.quote, ...search.angle];
+  }
+
+  /** A file that the compiler reads as source text, by the name it opens it by. */
+  addSource(name: string): Added {
+    const path = this.absolute(name);
+    if (this.#files.has(path)) return ok(undefined);
+    const added = this.addFile(path);
+    if (!added.ok) return added;
+    const { facts } = added.value;
+    if (facts === noFacts) return ok(undefined);
+    this.#dateOrTime ||= facts.dateOrTime;
+    this.#timestamp ||= facts.timestamp;
+    const system = this.#search.coarse.some((directory) => inside(path, directory));
+    if (!system && (facts.computedProbe || facts.computedIncbin || facts.computedEmbed)) {
+      const what = facts.computedProbe ? '__has_include' : facts.computedIncbin ? '.incbin' : '#embed';
+      return err({ reason: 'computed-probe', message: `${name}: ${what} with an operand that is no literal` });
+    }
+    for (const { operand } of facts.probes) {
+      for (const candidate of this.#candidates(operand, path)) this.#probe(candidate);
+    }
+    for (const operand of facts.incbins) {
+      const candidates = operand.startsWith('/')
+        ? [operand]
+        : [this.#unit.cwd, ...this.#quoteAndAngle].map((directory) => `${directory}/${operand}`);
+      for (const candidate of candidates) this.#probe(candidate);
+    }
+    for (const operand of facts.embeds) {
+      for (const candidate of this.#candidates(operand, path)) this.#probe(candidate);
+    }
+    return ok(undefined);
+  }
+
+  /** A file whose text is not looked at. */
+  addFile(name: string): Result<FileRecord, ScanFailure> {
+    const path = this.absolute(name);
+    const known = this.#files.get(path);
+    if (known !== undefined) return ok(known.record);
+    const record = this.#digests.file(path, this.#unit.arrivedMs);
+    if (!record.ok) return err({ reason: record.error.reason, message: `${path}: ${record.error.message}` });
+    this.#files.set(path, { path, record: record.value });
+    this.#bytes += record.value.digest.sizeBytes;
+    return record;
+  }
+
+  /** The first of the compiler's places for an `-include` that exists, if any: the working directory, then `"..."`. */
+  addForcedInclude(name: string): Added {
+    const candidates = name.startsWith('/')
+      ? [name]
+      : [this.#unit.cwd, ...this.#quoteAndAngle].map((directory) => `${directory}/${name}`);
+    for (const candidate of candidates) {
+      if (this.#isFile(candidate)) return this.addSource(candidate);
+      this.existsAgainstHope(candidate);
+    }
+    return ok(undefined);
+  }
+
+  /** Something that must go on not existing; true when it does exist. */
+  existsAgainstHope(name: string): boolean {
+    const path = this.absolute(name);
+    const exists = this.#stats.stat(path, this.#unit.arrivedMs) !== undefined;
+    this.#note(path, exists);
+    return exists;
+  }
+
+  absolute(name: string): string {
+    return name.startsWith('/') ? name : `${this.#unit.cwd}/${name}`;
+  }
+
+  finish(rung: Rung, dependencies: readonly string[]): Closure {
+    const { quote, angle, duplicates, nonexistent, coarse } = this.#search;
+    const written = this.#unit.compile.search.directories.map(({ path }) => this.absolute(path));
+    const directories = existingDirectories(
+      [this.#unit.cwd, ...quote, ...angle, ...duplicates, ...written],
+      this.#stats,
+      this.#unit.arrivedMs,
+    );
+    for (const path of nonexistent) this.#note(path, false);
+    for (const path of written) {
+      // `-I file` is warned about, so the file has to be there
+      if (!directories.includes(path) && this.#isFile(path)) this.addFile(path);
+    }
+    return {
+      rung,
+      files: [...this.#files.values()],
+      directories,
+      coarse: [...new Set(coarse)],
+      probes: [...this.#probes.values()],
+      dependencies,
+      dateOrTime: this.#dateOrTime,
+      timestamp: this.#timestamp,
+      sourceBytes: this.#bytes,
+    };
+  }
+
+  #candidates(operand: string, includer: string): string[] {
+    const name = operand.slice(1, -1);
+    if (name.startsWith('/')) return [name];
+    const directories = operand.startsWith('"') ? [dirname(includer), ...this.#quoteAndAngle] : this.#search.angle;
+    return directories.map((directory) => `${directory}/${name}`);
+  }
+
+  /** Ships a file if it is there, and remembers whether it is. A complete tree answers for what lies in it. */
+  #probe(path: string): void {
+    if (this.#search.coarse.some((directory) => inside(path, directory)) && !path.includes('/../')) return;
+    this.#note(path, this.#stats.stat(path, this.#unit.arrivedMs) !== undefined);
+    // what cannot be read is no different from a file that is there: the compile that needs it fails and runs here
+    if (this.#isFile(path)) this.addFile(path);
+  }
+
+  #note(path: string, exists: boolean): void {
+    this.#probes.set(path, { path, exists });
+  }
+
+  #isFile(path: string): boolean {
+    const stat = this.#stats.stat(path, this.#unit.arrivedMs);
+    return stat !== undefined && isRegular(stat);
+  }
+}
+
+/** Whether everything is still as a closure says. A file whose stat differs is hashed again: a new link changes its ctime. */
+export function closureUnchanged(
+  closure: Closure,
+  digests: FileDigests,
+  stats: PathStats,
+  notBeforeMs: number,
+): boolean {
+  for (const { path, record } of closure.files) {
+    const now = digests.file(path, notBeforeMs);
+    if (!now.ok || now.value.digest.hash !== record.digest.hash || now.value.mtimeNs !== record.mtimeNs) return false;
+  }
+  for (const path of closure.directories) {
+    const stat = stats.stat(path, notBeforeMs);
+    if (stat === undefined || !isDirectory(stat)) return false;
+  }
+  for (const { path, exists } of closure.probes) {
+    if ((stats.stat(path, notBeforeMs) !== undefined) !== exists) return false;
+  }
+  return true;
+}

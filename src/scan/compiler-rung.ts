@@ -1,0 +1,102 @@
+// The last rung: the compiler itself lists what it reads (-M), and what the list leaves out is added.
+// Costs a run of the preprocessor; the faster rungs take its place where they understand everything.
+
+import { err, ok, type Result } from '../base/result.ts';
+import type { Semaphore } from '../base/semaphore.ts';
+import { dependencyCommand } from '../compiler/dependency-command.ts';
+import { depfilePrerequisites } from '../compiler/depfile.ts';
+import type { Processes } from '../model/processes.ts';
+import { ClosureBuilder, closureUnchanged } from './closure-builder.ts';
+import type { StatFileDigests } from './file-digests.ts';
+import type { Closure, ClosureScanner, ScanFailure, ScanUnit } from './scanner.ts';
+import { SearchPathCache } from './search-paths.ts';
+import { inside } from './system-trees.ts';
+
+export interface CompilerRungOptions {
+  readonly processes: Processes;
+  readonly digests: StatFileDigests;
+  /** how many preprocessors may run at once */
+  readonly permits: Semaphore;
+}
+
+const scanTimeoutMs = 300_000;
+const listLimitBytes = 64 << 20;
+
+export class CompilerRung implements ClosureScanner {
+  readonly #options: CompilerRungOptions;
+  readonly #searchPaths: SearchPathCache;
+
+  constructor(options: CompilerRungOptions) {
+    this.#options = options;
+    this.#searchPaths = new SearchPathCache(options.processes, options.digests.stats, options.permits);
+  }
+
+  async scan(unit: ScanUnit, signal?: AbortSignal): Promise<Result<Closure, ScanFailure>> {
+    const [search, listed] = await Promise.all([this.#searchPaths.of(unit, signal), this.#list(unit, signal)]);
+    if (!search.ok) return search;
+    if (!listed.ok) return listed;
+    const { compile } = unit;
+    const { digests } = this.#options;
+    const builder = new ClosureBuilder(unit, search.value, digests, digests.stats);
+    const source = builder.addSource(compile.source);
+    if (!source.ok) return source;
+    for (const candidate of compile.precompiledCandidates) {
+      if (builder.existsAgainstHope(candidate)) return precompiled(candidate);
+    }
+    for (const name of listed.value) {
+      const added = builder.addSource(name);
+      if (!added.ok) return added;
+      const header = builder.absolute(name);
+      const system = search.value.coarse.some((directory) => inside(header, directory));
+      if (!system && digests.stats.stat(`${header}.gch`, unit.arrivedMs) !== undefined) return precompiled(`${name}.gch`);
+    }
+    for (const { path } of compile.search.forcedIncludes) {
+      const added = builder.addForcedInclude(path);
+      if (!added.ok) return added;
+    }
+    for (const path of compile.extraInputs) {
+      const added = builder.addFile(path);
+      if (!added.ok) return added;
+    }
+    return ok(builder.finish('compiler', listed.value));
+  }
+
+  unchanged(closure: Closure, notBeforeMs = performance.now()): boolean {
+    const { digests } = this.#options;
+    return closureUnchanged(closure, digests, digests.stats, notBeforeMs);
+  }
+
+  async #list(unit: ScanUnit, signal: AbortSignal | undefined): Promise<Result<readonly string[], ScanFailure>> {
+    const permit = await this.#options.permits.acquire(signal);
+    if (permit === undefined) return err({ reason: 'cancelled', message: 'cancelled before -M could run' });
+    try {
+      const ran = await this.#options.processes.run(
+        {
+          argv: [unit.invokedAs, ...dependencyCommand(unit.compile)],
+          executable: unit.compiler,
+          env: unit.env,
+          cwd: unit.cwd,
+          outputLimitBytes: listLimitBytes,
+          timeoutMs: scanTimeoutMs,
+        },
+        signal === undefined ? {} : { signal },
+      );
+      if (!ran.ok) {
+        const reason = ran.error.reason === 'cancelled' ? 'cancelled' : 'scan-failed';
+        return err({ reason, message: ran.error.message });
+      }
+      const { status, stdout, stderr, truncated, timedOut } = ran.value;
+      if (status.kind !== 'exited' || status.code !== 0 || truncated || timedOut) {
+        const said = Buffer.from(stderr).toString('utf8').trim().split('\n', 3).join('; ');
+        return err({ reason: 'scan-failed', message: `the compiler's -M failed: ${said.slice(0, 500)}` });
+      }
+      return ok(depfilePrerequisites(Buffer.from(stdout).toString('utf8')));
+    } finally {
+      permit.release();
+    }
+  }
+}
+
+function precompiled(path: string): Result<never, ScanFailure> {
+  return err({ reason: 'precompiled-header', message: `${path} exists` });
+}
