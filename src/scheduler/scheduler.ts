@@ -119,7 +119,7 @@ export class Scheduler implements RemoteExecutor, WorkerPool {
     onStage: (stage: ExecuteStage) => void,
     signal?: AbortSignal,
   ): Promise<Result<ExecuteOutcome, RemoteFailure>> {
-    if (this.#closed) return err({ reason: 'disconnected', message: 'the scheduler is closing' });
+    if (this.#closed) return closing();
     if (signal?.aborted) return abandoned();
     const key = digestKey(request.action);
     const joined = this.#joinable(key, request);
@@ -134,6 +134,7 @@ export class Scheduler implements RemoteExecutor, WorkerPool {
     }
     const facts = await this.#keeper.readAction(request.action, signal);
     if (signal?.aborted) return abandoned();
+    if (this.#closed) return closing();
     if (!facts.ok) return facts;
     // Somebody may have brought the same action while this one was looked up.
     const task = this.#joinable(key, request) ?? this.#enqueue(request.action, request.hints, facts.value);
@@ -488,4 +489,8 @@ export class Scheduler implements RemoteExecutor, WorkerPool {
 
 function isKept(task: Task, result: ActionResult): boolean {
   return task.facts.cacheable && result.exitCode === 0;
+}
+
+function closing(): { readonly ok: false; readonly error: RemoteFailure } {
+  return err({ reason: 'disconnected', message: 'the scheduler is closing' });
 }

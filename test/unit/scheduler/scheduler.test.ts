@@ -716,4 +716,11 @@ describe('closing', () => {
     expect(w.leases.every((lease) => lease.signal.aborted)).toBe(true);
     expect(clock.pending).toBe(0);
   });
+
+  test('answers a request that was still being looked up', async () => {
+    const call = compile('a');
+    await scheduler.close();
+    await settled();
+    expect(reasonOf(call)).toBe('disconnected');
+  });
 });
