@@ -7,7 +7,10 @@ import { fileURLToPath } from 'node:url';
 
 /** @type {Readonly<Record<string, { file: string, what: string }>>} */
 const areas = {
-  builds: { file: 'builds/identity.mjs', what: 'real projects and awkward cases: same bytes, how much ran remotely, at what speed' },
+  builds: {
+    file: 'builds/identity.mjs',
+    what: 'real projects and awkward cases: same bytes, how much ran remotely, at what speed',
+  },
   micro: { file: 'micro/main.mjs', what: 'CPU of launcher and agent, overhead of the worker, per compile' },
   cluster: { file: 'cluster/main.mjs', what: 'clusters of several machines' },
 };

@@ -127,7 +127,14 @@ function sayTables(records) {
   say(
     formatTable(
       ['step', 'ran on', 'reason', 'steps', 'time', 'each'],
-      rows.map(({ kind, where, why, steps, ms }) => [kind, where, why, steps, seconds(ms), `${(ms / steps).toFixed(0)} ms`]),
+      rows.map(({ kind, where, why, steps, ms }) => [
+        kind,
+        where,
+        why,
+        steps,
+        seconds(ms),
+        `${(ms / steps).toFixed(0)} ms`,
+      ]),
     ),
   );
   say('');
@@ -202,7 +209,11 @@ async function main() {
       ['CPU of the submitting side', 'total', 'per object'],
       [
         ['agent', seconds(agentCpuMs), `${(agentCpuMs / count).toFixed(1)} ms`],
-        ['launchers, with ninja, its shells and ar', seconds(through.cpuMs - localCpuMs), `${((through.cpuMs - localCpuMs) / count).toFixed(1)} ms`],
+        [
+          'launchers, with ninja, its shells and ar',
+          seconds(through.cpuMs - localCpuMs),
+          `${((through.cpuMs - localCpuMs) / count).toFixed(1)} ms`,
+        ],
         ['steps that ran here', seconds(localCpuMs), `${(localCpuMs / count).toFixed(1)} ms`],
         ['all of it', seconds(submittingMs), `${(submittingMs / count).toFixed(1)} ms`],
         ['the plain build, to compare', seconds(plain.cpuMs), `${(plain.cpuMs / count).toFixed(1)} ms`],
@@ -210,7 +221,9 @@ async function main() {
     ),
   );
   say('');
-  say(`wall: ${seconds(through.wallMs)} through icets, ${seconds(plain.wallMs)} plainly (cluster and builds share this machine)`);
+  say(
+    `wall: ${seconds(through.wallMs)} through icets, ${seconds(plain.wallMs)} plainly (cluster and builds share this machine)`,
+  );
   const { depfile, archive } = comparison.kinds;
   say(
     `also compared: ${depfile.same} of ${depfile.same + depfile.different.length} depfiles and ${archive.same} of ${archive.same + archive.different.length} archives identical`,

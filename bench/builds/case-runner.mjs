@@ -157,7 +157,9 @@ function differences(a, b) {
  */
 function describe(what, plain, through) {
   const short = (/** @type {string | undefined} */ text) =>
-    text === undefined ? 'nothing' : JSON.stringify(text.length > 400 ? `${text.slice(0, 400)}... (${sum(text)})` : text);
+    text === undefined
+      ? 'nothing'
+      : JSON.stringify(text.length > 400 ? `${text.slice(0, 400)}... (${sum(text)})` : text);
   return `${what}: plain ${short(plain.get(what))}, through icets ${short(through.get(what))}`;
 }
 

@@ -125,7 +125,10 @@ function symlinkedCheckout(family, root) {
     },
     steps: [
       ...unitSteps(family, seen).map((step) => ({ ...step, cwd: seen })),
-      { argv: [family.cxx, '-g', '-isystem', `${seen}/include`, '-MD', '-c', 'src/also.cc', '-o', 'also.o'], cwd: seen },
+      {
+        argv: [family.cxx, '-g', '-isystem', `${seen}/include`, '-MD', '-c', 'src/also.cc', '-o', 'also.o'],
+        cwd: seen,
+      },
       { argv: [family.cxx, '-g', '-MD', `-I${seen}/include`, '-c', `${seen}/src/square.cc`, '-o', 'outside.o'] },
     ],
   };
@@ -261,7 +264,8 @@ async function copyGcc(prefix) {
  */
 function locales({ name, cc }, root) {
   const files = {
-    'warns.c': 'static int answer(void) { int unused = "text"; return \'ab\'; }\nint größe(void) { return unknown(); }\n',
+    'warns.c':
+      'static int answer(void) { int unused = "text"; return \'ab\'; }\nint größe(void) { return unknown(); }\n',
   };
   const argv = [cc, '-Wall', '-Wextra', '-MMD', '-c', 'warns.c', '-o', 'warns.o'];
   const languages = ['C', 'C.UTF-8', 'en_US.UTF-8'];
@@ -350,7 +354,7 @@ function options({ name, cc, cxx }, root) {
       files: {
         ...unitFiles,
         'all.rsp': '-g -Iinclude\n"-DTEXT=\\"two words\\"" @more.rsp\n',
-        'more.rsp': '-MD -MF \'the dep.d\' -c src/square.cc -o square.o',
+        'more.rsp': "-MD -MF 'the dep.d' -c src/square.cc -o square.o",
       },
       steps: [{ argv: [cxx, '@all.rsp'] }, { argv: [cxx, '-O2', '-DMORE', '@all.rsp', '-std=c++20'] }],
     },
@@ -373,12 +377,26 @@ function options({ name, cc, cxx }, root) {
       files: {
         'low.S': '#include "low.h"\n.globl low\nlow: .long VALUE\n',
         'low.h': '#define VALUE 7\n',
-        'uses.c': '#include HEADER\nconst char *text = TEXT; int v = VALUE; const char *f = __FILE__, *b = __BASE_FILE__;\n',
+        'uses.c':
+          '#include HEADER\nconst char *text = TEXT; int v = VALUE; const char *f = __FILE__, *b = __BASE_FILE__;\n',
       },
       steps: [
         { argv: [cc, '-g', '-MD', '-c', 'low.S', '-o', 'low.o'] },
         { argv: [cc, '-g3', '-MD', '-DHEADER="low.h"', '-DTEXT="a \\"b\\" c"', '-c', './uses.c', '-o', 'uses.o'] },
-        { argv: [cc, '-include', 'low.h', '-DHEADER=<stdio.h>', '-DTEXT=0', '-I.', '-c', `${root}//uses.c`, '-o', 'u.o'] },
+        {
+          argv: [
+            cc,
+            '-include',
+            'low.h',
+            '-DHEADER=<stdio.h>',
+            '-DTEXT=0',
+            '-I.',
+            '-c',
+            `${root}//uses.c`,
+            '-o',
+            'u.o',
+          ],
+        },
       ],
     },
   ];

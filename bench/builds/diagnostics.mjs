@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os';
 /** @typedef {import('./case-runner.mjs').IdentityCase} IdentityCase */
 
 const files = {
-  'error.cc': '#include <string>\nint f() { std::string s = 4; return s.nothing("a long line that has to be cut or wrapped when the terminal is not wide enough for it, as this one is not"); }\n',
+  'error.cc':
+    '#include <string>\nint f() { std::string s = 4; return s.nothing("a long line that has to be cut or wrapped when the terminal is not wide enough for it, as this one is not"); }\n',
   'warning.c': 'int f(int x) { int unused; if (x = 1) return 2; }\n',
   'hash-error.c': '#warning first this\n#error then this\nint x;\n',
   'missing.c': '#include <stdio.h>\n#include "not/there.h"\nint x;\n',
@@ -40,9 +41,21 @@ export function diagnosticCases({ quick }) {
     /** @type {IdentityCase[]} */
     const cases = [
       { name: `compile error, ${name}`, root, files, failing: 1, steps: [{ argv: error }] },
-      { name: `warnings, ${name}`, root, files, failing: 1, steps: [{ argv: warning }, { argv: [...warning, '-Werror'] }] },
+      {
+        name: `warnings, ${name}`,
+        root,
+        files,
+        failing: 1,
+        steps: [{ argv: warning }, { argv: [...warning, '-Werror'] }],
+      },
       { name: `#error and #warning, ${name}`, root, files, failing: 1, steps: [{ argv: hashError }] },
-      { name: `missing header, ${name}`, root, files, failing: 2, steps: [{ argv: missing }, { argv: [cc, '-c', 'no.c'] }] },
+      {
+        name: `missing header, ${name}`,
+        root,
+        files,
+        failing: 2,
+        steps: [{ argv: missing }, { argv: [cc, '-c', 'no.c'] }],
+      },
       {
         name: `errors in other bytes and from the assembler, ${name}`,
         root,

@@ -107,7 +107,17 @@ function projectTable(results) {
   };
   return formatTable(
     [
-      ...['project', 'built with', 'compiler', 'flags', 'units', 'remote', 'objects', 'depfiles', 'libraries, programs'],
+      ...[
+        'project',
+        'built with',
+        'compiler',
+        'flags',
+        'units',
+        'remote',
+        'objects',
+        'depfiles',
+        'libraries, programs',
+      ],
       ...['different', 'not repr.', 'wall, plain = 1', 'units here, why', 'other steps here, why'],
     ],
     results.map((result) => [
@@ -200,9 +210,7 @@ async function main() {
       for (const line of chosen.leftOut) say(`left out: ${line}`);
       cases = await benchCases(chosen.cases, cluster);
     }
-    const diagnostics = does('diagnostics')
-      ? await benchCases(diagnosticCases({ quick: options.quick }), cluster)
-      : [];
+    const diagnostics = does('diagnostics') ? await benchCases(diagnosticCases({ quick: options.quick }), cluster) : [];
     const status = await cluster.agentStatus();
     const stray = await cleanUp();
 

@@ -145,7 +145,8 @@ async function judge(suspects, recordOf, tree, env) {
   /** @type {string[]} */
   const undecided = [];
   for (const file of suspects) {
-    const record = recordOf.get(file) ?? recordOf.get(file.replace(/\.d$/, '')) ?? recordOf.get(file.replace(/\.(d|dwo)$/, '.o'));
+    const record =
+      recordOf.get(file) ?? recordOf.get(file.replace(/\.d$/, '')) ?? recordOf.get(file.replace(/\.(d|dwo)$/, '.o'));
     if (record === undefined) {
       undecided.push(file);
       continue;

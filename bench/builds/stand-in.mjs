@@ -33,9 +33,7 @@ const record = {
   output,
   cwd: process.cwd(),
   argv,
-  place: compiles
-    ? { kind: 'remote', worker: 'stand-in', attempts: 1 }
-    : { kind: 'local', reason: 'link', detail: '' },
+  place: compiles ? { kind: 'remote', worker: 'stand-in', attempts: 1 } : { kind: 'local', reason: 'link', detail: '' },
   end: done.signal === null ? { kind: 'exited', code: done.status } : { kind: 'signalled', signal: 0 },
   startMs,
   endMs: Date.now(),
