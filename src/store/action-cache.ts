@@ -14,6 +14,8 @@ import { digestKey, type Digest } from '../model/digest.ts';
 import type { RemoteFailure } from '../model/failure.ts';
 import type { StoreOpenFailure } from './disk-store.ts';
 import { lockFolder, type FolderLock } from './store-lock.ts';
+import { mayBeLmdb } from './lmdb-check.ts';
+import { messageOf, systemErrorCode } from './system-error.ts';
 
 export interface ActionCacheOptions {
   /** absolute path of the cache's own folder; made when absent */
@@ -64,8 +66,9 @@ export async function openActionCache(options: ActionCacheOptions): Promise<Resu
     const version = await readText(join(dir, 'VERSION'));
     // A database that is damaged badly enough takes the whole process down when it is read. The marker tells the next start.
     const fellOver = (await readText(opening)) !== undefined;
-    if (version !== versionLine || fellOver) {
-      if (version !== undefined) log.warn({ dir, fellOver }, 'the action cache is made anew');
+    const damaged = fellOver || !(await mayBeLmdb(join(data, 'data.mdb')));
+    if (version !== versionLine || damaged) {
+      if (version !== undefined) log.warn({ dir, damaged }, 'the action cache is made anew');
       await rm(data, { recursive: true, force: true });
       await writeFile(join(dir, 'VERSION.new'), versionLine);
       await rename(join(dir, 'VERSION.new'), join(dir, 'VERSION'));
@@ -75,7 +78,7 @@ export async function openActionCache(options: ActionCacheOptions): Promise<Resu
     try {
       cache = new LmdbActionCache(options, openDatabase(data), lock);
     } catch (error) {
-      log.warn({ dir, error: String(error) }, 'the action cache cannot be read and is made anew');
+      log.warn({ dir, error: messageOf(error) }, 'the action cache cannot be read and is made anew');
       await rm(data, { recursive: true, force: true });
       cache = new LmdbActionCache(options, openDatabase(data), lock);
     }
@@ -247,11 +250,7 @@ async function readText(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'latin1');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (systemErrorCode(error) === 'ENOENT') return undefined;
     throw error;
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -8,6 +8,7 @@ import type { BlobWriter } from '../model/blob-store.ts';
 import type { Digest } from '../model/digest.ts';
 import type { RemoteFailure } from '../model/failure.ts';
 import { wrongDigest } from './blob-check.ts';
+import { messageOf, systemErrorCode } from './system-error.ts';
 
 /** mtime of every file in a disk store, seconds since the epoch. */
 export const blobMtimeSeconds = 1;
@@ -16,16 +17,17 @@ const readBytes = 1024 * 1024;
 
 /** An error of the file system as a failure of the store; anything else is a bug and thrown on. */
 export function storeFailed(error: unknown): RemoteFailure {
-  if (!(error instanceof Error) || !('syscall' in error)) throw error;
-  return { reason: 'store-failed', message: error.message };
+  if (systemErrorCode(error) === undefined) throw error;
+  return { reason: 'store-failed', message: messageOf(error) };
 }
 
 export function isAbsent(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+  return systemErrorCode(error) === 'ENOENT';
 }
 
 export function isDiskFull(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT');
+  const code = systemErrorCode(error);
+  return code === 'ENOSPC' || code === 'EDQUOT';
 }
 
 /** Writes bytes that are known to be right, then renames: the blob is there whole or not at all. Throws errors of the file system. */

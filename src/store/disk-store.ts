@@ -2,6 +2,7 @@
 
 import { createReadStream } from 'node:fs';
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { Log } from '../base/log.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { Semaphore } from '../base/semaphore.ts';
@@ -98,6 +99,7 @@ class FolderStore implements DiskStore {
   readonly #copying = new Map<string, Promise<void>>();
   /** blobs whose files are being removed; a write of the same blob waits for that */
   readonly #leaving = new Map<string, Promise<void>>();
+  readonly #subfolders = new Set<string>();
   #reservedBytes = 0;
   #temporaryCount = 0;
   #changed = false;
@@ -304,7 +306,7 @@ class FolderStore implements DiskStore {
     const target = limitBytes - this.#reservedBytes - Math.max(sizeBytes, blockBytes);
     if (this.index.bytes <= target) return ok(undefined);
     // A little more than asked for, so that a full store does not sort out its victims anew at every write.
-    const roomy = target - Math.floor(limitBytes / 100);
+    const roomy = target - Math.floor(limitBytes / 100 / blockBytes) * blockBytes;
     for (const evenProtected of [false, true]) {
       if (this.index.bytes <= target) break;
       const victims = this.index.takeVictims(roomy, clock.monotonicMs(), evenProtected);
@@ -361,6 +363,7 @@ class FolderStore implements DiskStore {
     const permit = await this.#files.acquire();
     try {
       await this.#leaving.get(digestKey(digest));
+      await this.#makeSubfolder(digest);
       try {
         await writeBlobFile(this.#temporary(), this.#path(digest), bytes);
       } catch (error) {
@@ -381,6 +384,7 @@ class FolderStore implements DiskStore {
 
   async #moveIn(digest: Digest, temporary: string): Promise<void> {
     await this.#leaving.get(digestKey(digest));
+    await this.#makeSubfolder(digest);
     await rename(temporary, this.#path(digest));
     this.index.add(digest, 'verified');
     this.#changed = true;
@@ -448,6 +452,14 @@ class FolderStore implements DiskStore {
     } catch (error) {
       this.options.log.warn({ error: storeFailed(error).message }, 'the order of use could not be saved');
     }
+  }
+
+  /** One of the 256, made when its first blob comes. */
+  async #makeSubfolder(digest: Digest): Promise<void> {
+    const folder = dirname(this.#path(digest));
+    if (this.#subfolders.has(folder)) return;
+    await mkdir(folder, { recursive: true });
+    this.#subfolders.add(folder);
   }
 
   #path(digest: Digest, executable = false): string {

@@ -7,7 +7,6 @@ import { err, ok, type Result } from '../base/result.ts';
 import type { Digest, DigestHash } from '../model/digest.ts';
 
 const versionLine = 'icets-store 1\n';
-const subfolders = Array.from({ length: 256 }, (_, n) => n.toString(16).padStart(2, '0'));
 const orderHeader = 'icets-order 1\n';
 /** bytes of a hash kept in the saved order; enough to tell blobs apart, and a clash costs nothing but order */
 const orderHashBytes = 16;
@@ -42,7 +41,7 @@ export async function inspectFolder(dir: string): Promise<Result<void, string>> 
 }
 
 /**
- * Makes an inspected folder ready: sub folders exist, no temporary file is left, a store of another version is emptied
+ * Makes an inspected folder ready: no temporary file is left, a store of another version is emptied
  * (answers true then). The caller holds the folder's lock.
  */
 export async function prepareFolder(dir: string): Promise<boolean> {
@@ -56,18 +55,20 @@ export async function prepareFolder(dir: string): Promise<boolean> {
     await rename(join(dir, 'tmp', 'VERSION'), join(dir, 'VERSION'));
   }
   await mkdir(join(dir, 'blobs'), { recursive: true });
-  const present = new Set(await readdir(join(dir, 'blobs')));
-  await Promise.all(
-    subfolders.filter((name) => !present.has(name)).map((name) => mkdir(join(dir, 'blobs', name), { recursive: true })),
-  );
   return version !== undefined && version !== versionLine;
 }
 
 /** Every blob by its file name, contents unread; files that cannot be blobs are removed. */
 export async function scanFolder(dir: string): Promise<FoundBlob[]> {
   const found = new Map<string, { digest: Digest; plain: boolean; executable: boolean }>();
+  const blobs = join(dir, 'blobs');
+  const prefixes: string[] = [];
+  for (const name of await readdir(blobs)) {
+    if (/^[0-9a-f]{2}$/.test(name)) prefixes.push(name);
+    else await rm(join(blobs, name), { recursive: true, force: true });
+  }
   const listings = await Promise.all(
-    subfolders.map(async (prefix) => ({ prefix, names: await readdir(join(dir, 'blobs', prefix)) })),
+    prefixes.map(async (prefix) => ({ prefix, names: await readdir(join(blobs, prefix)) })),
   );
   for (const { prefix, names } of listings) {
     for (const name of names) {
