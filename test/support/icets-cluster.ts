@@ -29,9 +29,17 @@ export interface IcetsCluster {
   processes(): { role: string; pid: number }[];
 }
 
+export interface ClusterOptions {
+  readonly workers: number;
+  readonly slots?: number;
+  readonly env?: Readonly<Record<string, string>>;
+  /** a cache folder that outlives the cluster: what an earlier one fetched need not be fetched again */
+  readonly cacheDir?: string;
+}
+
 /** Starts a cluster, runs the test, ends everything; prints where the work folder is when the test fails. */
 export async function withCluster(
-  options: { readonly workers: number; readonly slots?: number; readonly env?: Readonly<Record<string, string>> },
+  options: ClusterOptions,
   test: (cluster: IcetsCluster) => Promise<void>,
 ): Promise<void> {
   const base = mkdtempSync('/tmp/icets-e2e-');
@@ -41,7 +49,7 @@ export async function withCluster(
     PATH: process.env['PATH'] ?? '/usr/bin:/bin',
     HOME: base,
     ICETS_STATE_DIR: join(base, 'state'),
-    ICETS_CACHE_DIR: join(base, 'cache'),
+    ICETS_CACHE_DIR: options.cacheDir ?? join(base, 'cache'),
     ICETS_SOCKET_DIR: join(base, 'sockets'),
     ICETS_LOG_LEVEL: 'debug',
     ...options.env,
