@@ -1,27 +1,17 @@
 // From a command line to what the agent needs to know about it: one compile with everything it reads and writes,
 // or the reason why it stays on this machine. Unaware of files and processes.
 
-import { unreachable } from '../base/unreachable.ts';
 import type { CommandReason } from '../model/failure.ts';
 import type { CompilerFamily, DriverLanguage } from './compiler-family.ts';
 import { isCompilerCheck } from './compiler-check.ts';
-import { dependencyRequest, type DependencyWord } from './dependency-request.ts';
+import { dependencyRequest } from './dependency-request.ts';
 import { findLocalVariable } from './environment.ts';
+import { gatherOptions, type GatheredOptions } from './gathered-options.ts';
 import { languageOf } from './language.ts';
-import type { OptionNote } from './option-shape.ts';
 import { companion, defaultOutput, hasStem, isDevicePath } from './outputs.ts';
-import { parseArguments, type Argument } from './parse.ts';
-import type {
-  Classified,
-  ColorOption,
-  ForcedInclude,
-  LocalCommand,
-  OutputFile,
-  SearchDirectory,
-  SourceLanguage,
-} from './parsed-compile.ts';
+import type { Classified, ForcedInclude, LocalCommand, OutputFile, SourceLanguage } from './parsed-compile.ts';
 import { expandResponseFiles } from './response-file.ts';
-import { readPreprocessorWords, refuseAssemblerWords, refuseCc1Words, refuseLlvmWord } from './tool-arguments.ts';
+import { refuseAssemblerWords, refuseCc1Words } from './tool-arguments.ts';
 
 export interface CommandInput {
   readonly family: CompilerFamily;
@@ -33,56 +23,13 @@ export interface CommandInput {
   readonly readResponseFile: (path: string) => Uint8Array | undefined;
 }
 
-type Mode = 'object' | 'assembly' | 'preprocess' | 'dependencies' | 'syntax';
-
-/** What the options said, one after the other. */
-class Gathered {
-  readonly modes = new Set<Mode>();
-  readonly inputs: { readonly path: string; readonly index: number; readonly languageOption: string | undefined }[] =
-    [];
-  readonly outputs: string[] = [];
-  readonly refusals: LocalCommand[] = [];
-  readonly directories: SearchDirectory[] = [];
-  readonly forcedIncludes: ForcedInclude[] = [];
-  readonly prefixed: string[] = [];
-  readonly macros: string[] = [];
-  readonly lateMacros: string[] = [];
-  readonly dependencyWords: DependencyWord[] = [];
-  readonly extraInputs: string[] = [];
-  readonly nativeFlags: string[] = [];
-  readonly assemblerWords: string[] = [];
-  readonly preprocessorWords: string[] = [];
-  readonly cc1Words: string[] = [];
-  languageOption: string | undefined;
-  sysroot: string | undefined;
-  headerSysroot: string | undefined;
-  noStandardIncludes = false;
-  noStandardCxxIncludes = false;
-  lto = false;
-  randomSeed = false;
-  debugLevel = 0;
-  /** debug information that is not quite DWARF's: whether a .dwo comes of it is left open */
-  unusualDebug = false;
-  splitDwarf: 'none' | 'file' | 'inside' = 'none';
-  stackUsage = false;
-  color: ColorOption = 'auto';
-  recordsCommandLine = false;
-  emitLlvm = false;
-  embedSource = false;
-
-  refuse(reason: CommandReason, detail: string): void {
-    this.refusals.push({ kind: 'local', reason, detail });
-  }
-}
-
 /** Classifies a command whose compiler is known. Never throws for any argv. */
 export function classifyCommand(input: CommandInput): Classified {
   const { family } = input;
   const expanded = expandResponseFiles(input.argv, family.kind, input.readResponseFile);
   if (!expanded.ok) return local('response-file', expanded.error);
   const { argv, files } = expanded.value;
-  const seen = new Gathered();
-  for (const argument of parseArguments(argv, family.kind)) gather(seen, argument, family.kind);
+  const seen = gatherOptions(argv, family.kind);
 
   const early = findEarlyReason(seen);
   if (early !== undefined) return early;
@@ -114,7 +61,7 @@ export function classifyCommand(input: CommandInput): Classified {
     if (isDevicePath(dependency.file) || dependency.file === '') return local('output-not-regular', dependency.file);
     outputs.push({ role: 'depfile', path: dependency.file, optional: false });
   }
-  outputs.push(...sideOutputs(seen, family.kind, language, mode, output));
+  outputs.push(...sideOutputs(seen, family.kind, language, source.path, output));
   if (new Set(outputs.map((file) => file.path)).size !== outputs.length) {
     return local('output-not-regular', 'two outputs have the same name');
   }
@@ -160,197 +107,8 @@ function local(reason: CommandReason, detail: string): LocalCommand {
   return { kind: 'local', reason, detail };
 }
 
-function gather(seen: Gathered, argument: Argument, kind: CompilerFamily['kind']): void {
-  switch (argument.kind) {
-    case 'input':
-      seen.inputs.push({ path: argument.path, index: argument.index, languageOption: seen.languageOption });
-      return;
-    case 'unknown':
-      seen.refuse('unknown-option', argument.text);
-      return;
-    case 'incomplete':
-      seen.refuse('unknown-option', `${argument.text} without its value`);
-      return;
-    case 'option':
-      gatherOption(seen, argument, kind);
-      return;
-    default:
-      unreachable(argument);
-  }
-}
-
-function gatherOption(
-  seen: Gathered,
-  argument: Extract<Argument, { kind: 'option' }>,
-  kind: CompilerFamily['kind'],
-): void {
-  const { value, text } = argument;
-  const { meaning } = argument.spec;
-  switch (meaning.kind) {
-    case 'pass':
-      return;
-    case 'local':
-      seen.refuse(meaning.reason, argument.length === 1 ? text : `${text} ${value}`);
-      return;
-    case 'mode':
-      seen.modes.add(meaning.mode);
-      return;
-    case 'output':
-      seen.outputs.push(value);
-      return;
-    case 'language':
-      seen.languageOption = value;
-      return;
-    case 'directory':
-      seen.directories.push({ option: meaning.option, path: value });
-      return;
-    case 'forced-include':
-      seen.forcedIncludes.push({ option: meaning.option, path: value });
-      return;
-    case 'sysroot':
-      seen.sysroot = value;
-      return;
-    case 'header-sysroot':
-      seen.headerSysroot = value;
-      return;
-    case 'no-standard-includes':
-      seen.noStandardIncludes = true;
-      return;
-    case 'no-standard-cxx-includes':
-      seen.noStandardCxxIncludes = true;
-      return;
-    case 'prefixed-search':
-      seen.prefixed.push(argument.spec.name, value);
-      return;
-    case 'macro':
-      seen.macros.push(argument.spec.name + value);
-      return;
-    case 'dependency':
-      seen.dependencyWords.push({ part: meaning.part, value, through: 'driver' });
-      return;
-    case 'extra-input':
-      seen.extraInputs.push(value);
-      return;
-    case 'diagnostics-format':
-      if (!/^(text|json|json-stderr|sarif-stderr|clang|msvc|vi)$/.test(value)) seen.refuse('dump-files', text);
-      return;
-    case 'optimizer-report':
-      if (text.includes('=')) seen.refuse('dump-files', text);
-      return;
-    case 'note':
-      gatherNote(seen, meaning.note, value, text);
-      return;
-    case 'tool-arguments':
-      gatherToolArguments(seen, argument, meaning.tool, kind);
-      return;
-    default:
-      unreachable(meaning);
-  }
-}
-
-function gatherNote(seen: Gathered, note: OptionNote, value: string, text: string): void {
-  switch (note) {
-    case 'lto':
-      seen.lto = true;
-      return;
-    case 'no-lto':
-      seen.lto = false;
-      return;
-    case 'random-seed':
-      seen.randomSeed = true;
-      return;
-    case 'no-random-seed':
-      seen.randomSeed = false;
-      return;
-    case 'debug':
-      seen.debugLevel = debugLevelAfter(text, seen.debugLevel);
-      if (/directives|codeview|stabs|vms|dbx/.test(text)) seen.unusualDebug = true;
-      return;
-    case 'split-dwarf':
-      seen.splitDwarf = value === 'single' ? 'inside' : 'file';
-      return;
-    case 'no-split-dwarf':
-      seen.splitDwarf = 'none';
-      return;
-    case 'stack-usage':
-      seen.stackUsage = true;
-      return;
-    case 'color':
-      seen.color = value === 'auto' ? 'auto' : value === 'never' ? 'never' : 'always';
-      return;
-    case 'no-color':
-      seen.color = 'never';
-      return;
-    case 'records-command-line':
-      seen.recordsCommandLine = true;
-      return;
-    case 'emit-llvm':
-      seen.emitLlvm = true;
-      return;
-    case 'embed-source':
-      seen.embedSource = true;
-      return;
-    case 'native-capable':
-      if (/^native(\+|$)/.test(value)) seen.nativeFlags.push(text);
-      return;
-    default:
-      unreachable(note);
-  }
-}
-
-/** The level that an option of the -g family leaves, given the level before it. */
-function debugLevelAfter(text: string, before: number): number {
-  if (/^-g(gdb|line-directives-only|line-tables-only|mlt|codeview|lldb|sce|dbx)?$/.test(text)) {
-    return /line|mlt/.test(text) ? 1 : Math.max(before, 2);
-  }
-  const level = /^-g(?:gdb|stabs\+?|vms|xcoff\+?)?([0-3])$/.exec(text);
-  if (level !== null) return Number(level[1]);
-  return /^-gdwarf(-\d)?$/.test(text) ? Math.max(before, 2) : before;
-}
-
-function gatherToolArguments(
-  seen: Gathered,
-  argument: Extract<Argument, { kind: 'option' }>,
-  tool: 'assembler' | 'preprocessor' | 'cc1' | 'llvm',
-  kind: CompilerFamily['kind'],
-): void {
-  const words = argument.spec.shape === 'comma' ? argument.value.split(',') : [argument.value];
-  switch (tool) {
-    case 'assembler':
-      seen.assemblerWords.push(...words);
-      return;
-    case 'cc1':
-      seen.cc1Words.push(...words);
-      return;
-    case 'llvm': {
-      const refusal = refuseLlvmWord(argument.value);
-      if (refusal !== undefined) seen.refuse(refusal.reason, refusal.detail);
-      return;
-    }
-    case 'preprocessor': {
-      // The words of several -Xpreprocessor belong together; those of one -Wp, do so by themselves.
-      if (argument.spec.shape === 'comma') takePreprocessorWords(seen, words, kind);
-      else if (/^-[DU]./.test(argument.value)) seen.lateMacros.push(argument.value);
-      else seen.refuse('unknown-option', `-Xpreprocessor ${argument.value}`);
-      return;
-    }
-    default:
-      unreachable(tool);
-  }
-}
-
-function takePreprocessorWords(seen: Gathered, words: readonly string[], kind: CompilerFamily['kind']): void {
-  const read = readPreprocessorWords(words, kind);
-  if (read.kind === 'refused') {
-    seen.refuse(read.refusal.reason, read.refusal.detail);
-    return;
-  }
-  for (const word of read.words.dependencies) seen.dependencyWords.push({ ...word, through: 'preprocessor' });
-  seen.lateMacros.push(...read.words.macros);
-}
-
 /** The reasons that say what the command is, before anything about how it compiles. */
-function findEarlyReason(seen: Gathered): LocalCommand | undefined {
+function findEarlyReason(seen: GatheredOptions): LocalCommand | undefined {
   const informative = seen.refusals.find((refusal) => refusal.reason === 'not-a-compile');
   if (informative !== undefined) return informative;
   const what = seen.inputs[0]?.path ?? '';
@@ -362,7 +120,7 @@ function findEarlyReason(seen: Gathered): LocalCommand | undefined {
   return undefined;
 }
 
-function refuseSource(seen: Gathered, source: string, output: string): LocalCommand | undefined {
+function refuseSource(seen: GatheredOptions, source: string, output: string): LocalCommand | undefined {
   const standardInput = seen.inputs.find(({ path }) =>
     /^(-|\/dev\/stdin|\/dev\/fd\/\d+|\/proc\/.*\/fd\/.*)$/.test(path),
   );
@@ -376,21 +134,25 @@ function refuseSource(seen: Gathered, source: string, output: string): LocalComm
   return undefined;
 }
 
-function refuseTools(seen: Gathered): LocalCommand | undefined {
+function refuseTools(seen: GatheredOptions): LocalCommand | undefined {
   const refusal = refuseAssemblerWords(seen.assemblerWords) ?? refuseCc1Words(seen.cc1Words);
   return refusal === undefined ? undefined : { kind: 'local', ...refusal };
 }
 
-function refuseOutput(seen: Gathered, output: string, outputGiven: boolean): LocalCommand | undefined {
+function refuseOutput(seen: GatheredOptions, output: string, outputGiven: boolean): LocalCommand | undefined {
   if (seen.outputs.length > 1) return local('output-not-regular', seen.outputs.join(' '));
   if (output === '-' || /^\/+dev\/(stdout|fd\/1)$/.test(output)) return local('stdout', output);
   if (output === '' || output.endsWith('/') || isDevicePath(output)) return local('output-not-regular', output);
+  // clang puts a .dwo that has no -o to follow into that directory.
+  if (seen.compilationDirectory && seen.splitDwarf === 'file' && !(outputGiven && seen.modes.has('object'))) {
+    return local('output-not-regular', '-gsplit-dwarf with -fdebug-compilation-dir');
+  }
   if (!outputGiven && !hasStem(output)) return local('output-not-regular', output);
   return undefined;
 }
 
 function refuseIrreproducible(
-  seen: Gathered,
+  seen: GatheredOptions,
   kind: CompilerFamily['kind'],
   language: SourceLanguage,
 ): LocalCommand | undefined {
@@ -403,32 +165,38 @@ function refuseIrreproducible(
   return undefined;
 }
 
-function mainSuffix(mode: 'object' | 'assembly', seen: Gathered): string {
+function mainSuffix(mode: 'object' | 'assembly', seen: GatheredOptions): string {
   if (seen.emitLlvm) return mode === 'object' ? '.bc' : '.ll';
   return mode === 'object' ? '.o' : '.s';
 }
 
 function sideOutputs(
-  seen: Gathered,
+  seen: GatheredOptions,
   kind: CompilerFamily['kind'],
   language: SourceLanguage,
-  mode: 'object' | 'assembly',
+  source: string,
   output: string,
 ): OutputFile[] {
   const list: OutputFile[] = [];
+  const assembly = seen.modes.has('assembly');
   if (seen.splitDwarf === 'file' && !seen.emitLlvm) {
-    const path = companion(output, '.dwo');
     // gcc's driver extracts the file after assembling, whatever -g says; clang's code generator writes it, -S or not.
     if (kind === 'gcc' || language === 'assembler-with-cpp') {
-      if (mode === 'object') list.push({ role: 'dwo', path, optional: false });
+      if (!assembly) list.push({ role: 'dwo', path: companion(output, '.dwo'), optional: false });
     } else if (seen.debugLevel > 0) {
-      list.push({ role: 'dwo', path, optional: seen.lto || seen.unusualDebug });
+      list.push({ role: 'dwo', path: clangSplitName(seen, source), optional: seen.lto || seen.unusualDebug });
     }
   }
   if (seen.stackUsage && language !== 'assembler-with-cpp') {
     list.push({ role: 'stack-usage', path: companion(output, '.su'), optional: seen.lto || seen.emitLlvm });
   }
   return list;
+}
+
+/** clang names it after `-o` only when `-c` is there as well, else after the source. */
+function clangSplitName(seen: GatheredOptions, source: string): string {
+  const [output] = seen.outputs;
+  return output !== undefined && seen.modes.has('object') ? companion(output, '.dwo') : defaultOutput(source, '.dwo');
 }
 
 /** Where a precompiled form of an -include file would lie, as written; both compilers would silently use it. */

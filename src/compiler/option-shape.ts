@@ -24,6 +24,7 @@ export type OptionNote =
   | 'records-command-line'
   | 'emit-llvm'
   | 'embed-source'
+  | 'compilation-directory'
   | 'native-capable';
 
 export type OptionMeaning =

@@ -79,6 +79,8 @@ const noted: OptionSpec[] = [
   ...many('flag', note('records-command-line'), '-grecord-gcc-switches', 'clang'),
   ...many('flag', note('emit-llvm'), '-emit-llvm', 'clang'),
   ...many('flag', note('embed-source'), '-gembed-source', 'clang'),
+  ...many('joined', note('compilation-directory'), '-fdebug-compilation-dir= -ffile-compilation-dir=', 'clang'),
+  ...many('separate', note('compilation-directory'), '-fdebug-compilation-dir', 'clang'),
   ...many('joined', note('native-capable'), '-march= -mtune= -mcpu='),
   ...many('joined', { kind: 'diagnostics-format' }, '-fdiagnostics-format='),
 ];
@@ -197,7 +199,7 @@ const harmless: OptionSpec[] = [
   ...many('flag', pass, '--start-no-unused-arguments --end-no-unused-arguments -static-libsan -shared-libsan', 'clang'),
   ...many('flag', pass, '-static-openmp -ibuiltininc -nogpuinc -nogpulib', 'clang'),
   ...many('separate', pass, '--param'),
-  ...many('separate', pass, '-target -mthread-model -meabi -fdebug-compilation-dir', 'clang'),
+  ...many('separate', pass, '-target -mthread-model -meabi', 'clang'),
   ...many('joined', pass, '--param= --std= -std -pedantic'),
   ...many('joined', pass, '--target= -rtlib= -unwindlib= --rtlib= --unwindlib= --stdlib= --dyld-prefix=', 'clang'),
   ...many('joined', pass, '--system-header-prefix= --no-system-header-prefix= -Rpass -Rno', 'clang'),

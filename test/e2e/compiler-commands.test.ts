@@ -8,6 +8,7 @@ import { classifyCommand } from '../../src/compiler/classify.ts';
 import { dependencyCommand } from '../../src/compiler/dependency-command.ts';
 import { depfilePrerequisites } from '../../src/compiler/depfile.ts';
 import { nativeCandidates, parseCommands, sameCommands, showCommands } from '../../src/compiler/native-flags.ts';
+import { environmentDirectories } from '../../src/compiler/environment.ts';
 import { findOption } from '../../src/compiler/options.ts';
 import type { ParsedCompile } from '../../src/compiler/parsed-compile.ts';
 import { remoteCommand } from '../../src/compiler/remote-command.ts';
@@ -229,6 +230,23 @@ describe('the search query', () => {
       expect(list?.angle[0]).toBe('inc dir');
       expect(list?.angle).toContain('/usr/include');
       expect(list?.nonexistent).toContain('/nowhere');
+    }),
+  );
+});
+
+describe('search directories of the environment', () => {
+  test.each(compilers)('$program searches them where environmentDirectories says', (compiler) =>
+    remember(async () => {
+      for (const name of ['e1', 'e2', 'e3', 'e4']) mkdirSync(join(folder, name), { recursive: true });
+      const env = { CPATH: 'e1:', C_INCLUDE_PATH: 'e2:e4', CPLUS_INCLUDE_PATH: 'e3:e4' };
+      for (const source of ['a.c', 'b.cc', 't.S']) {
+        const parsed = parse(compiler, ['-c', source, '-Iinc dir', '-isystem', 'sub']);
+        const { stderr } = await runCompiler(compiler.program, searchQueryCommand(parsed), folder, env);
+        const added = environmentDirectories(env, parsed.language, compiler.family.kind);
+        const after = (place: string) => added.filter((each) => each.after === place).map((each) => each.path);
+        const expected = ['inc dir', ...after('I'), 'sub', ...after('isystem')];
+        expect(parseSearchList(stderr)?.angle.slice(0, expected.length)).toEqual(expected);
+      }
     }),
   );
 });

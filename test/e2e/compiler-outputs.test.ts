@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
 import { classifyCommand } from '../../src/compiler/classify.ts';
 import type { ParsedCompile } from '../../src/compiler/parsed-compile.ts';
 import { installedCompilers, runCompiler, type InstalledCompiler } from '../support/compilers.ts';
@@ -71,6 +72,9 @@ const matrix: readonly { readonly args: string; readonly only?: 'gcc' | 'clang' 
   { args: '-c a.c @args.rsp' },
   { args: '-c "p q.c" -MD' },
   { args: '-c "p q.c" -o "sub/p q.o" -MD -g -gsplit-dwarf' },
+  { args: '-S -g -gsplit-dwarf sub/s.c -o x.o' },
+  { args: '-S -c -g -gsplit-dwarf sub/s.c -o x.o' },
+  { args: '-c -g -gsplit-dwarf sub/s.c' },
   { args: '-c -S a.c' },
   { args: '-S -c a.c -MD' },
   { args: '-c a.c -pipe -MD' },
@@ -102,6 +106,7 @@ const matrix: readonly { readonly args: string; readonly only?: 'gcc' | 'clang' 
       '-gdwarf-4 -g0 -gsplit-dwarf -O2',
       '-g -gsplit-dwarf -gz',
       '-fno-integrated-as -g -gsplit-dwarf',
+      '-fdebug-compilation-dir=.',
       '-mllvm -inline-threshold=100',
       '-Xclang -disable-llvm-passes -MD',
       '-fcolor-diagnostics -Qunused-arguments',
@@ -113,6 +118,50 @@ function combine(...lists: readonly (readonly string[])[]): { args: string }[] {
   let rows = [''];
   for (const list of lists) rows = rows.flatMap((row) => list.map((item) => `${row} ${item}`.trim()));
   return rows.map((args) => ({ args }));
+}
+
+/** Random mixtures of what both compilers accept; the same ones for the same `ICETS_FUZZ_SEED`. */
+function mixtures(count: number): { args: string }[] {
+  const pick = (...list: string[]) => fc.constantFrom(...list);
+  const mixture = fc
+    .tuple(
+      pick('-c', '-S', '-c -S'),
+      pick('a.c', 'a.b.c', 'sub/s.c', 'a.cc', 'a.cpp', '"p q.c"', '-x c noext -x none', '-xc++ a.c'),
+      pick('', '-o x.o', '-osub/x.y.z', '-o out.d/x', '-o "sub/p q.o"'),
+      fc.shuffledSubarray(
+        [
+          '-MD',
+          '-MMD',
+          '-MP',
+          '-MF m.d',
+          '-MT t',
+          '-Wp,-MD,w.d',
+          '-g',
+          '-g0',
+          '-ggdb3',
+          '-gsplit-dwarf',
+          '-fstack-usage',
+        ].concat([
+          '-gno-split-dwarf',
+          '-O2',
+          '-Wall',
+          '-Iinc',
+          '-DX=1',
+          '-include h.h',
+          '-fPIC',
+          '-gdwarf-4',
+          '-pipe',
+          '-w',
+        ]),
+        { maxLength: 8 },
+      ),
+    )
+    .filter(([, , , flags]) => {
+      const asks = flags.some((flag) => /^-(MD|MMD|Wp)/.test(flag));
+      return asks || !flags.some((flag) => /^-M[PFT]/.test(flag));
+    })
+    .map(([mode, source, output, flags]) => ({ args: [mode, ...flags, source, output].join(' ').trim() }));
+  return fc.sample(mixture, { numRuns: count, seed: Number(process.env['ICETS_FUZZ_SEED'] ?? Date.now() % 1_000_000) });
 }
 
 /** Splits at spaces outside double quotes. */
@@ -174,6 +223,8 @@ describe('predicted outputs', () => {
     const rows = matrix
       .filter((row) => row.only === undefined || row.only === compiler.family.kind)
       .filter((_row, index) => compiler.driverLanguage === 'c' || index % 5 === 0);
+    const random = compiler.driverLanguage === 'c' ? mixtures(60) : [];
+    rows.push(...random);
     test(`${compiler.program} writes exactly the predicted files for ${rows.length} commands`, async () => {
       const root = mkdtempSync(join(tmpdir(), 'icets-compiler-outputs-'));
       const complaints: string[] = [];
@@ -188,6 +239,6 @@ describe('predicted outputs', () => {
       if (complaints.length === 0) rmSync(root, { recursive: true, force: true });
       else console.error(`kept ${root}`);
       expect(complaints).toEqual([]);
-    });
+    }, 240_000);
   }
 });

@@ -153,6 +153,7 @@ describe('commands that stay local', () => {
     ['-c a.c -Wp,-MD,x,-MP', 'unknown-option'],
     ['-c a.c -Wp,-MF,x', 'unknown-option'],
     ['-c a.sx', 'unknown-language'],
+    ['-c a.c -g -gsplit-dwarf -fdebug-compilation-dir=/x', 'output-not-regular'],
     ['-c a.c -fprofile-instr-generate', 'profile'],
     ['-c a.c -gembed-source', 'not-reproducible'],
     ['-c a.c -working-directory /x', 'unknown-option'],
