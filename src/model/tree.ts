@@ -1,6 +1,6 @@
 // Immutable merkle trees of REAPI Directory messages. Pure: unaware of the disk.
 
-import { compareNames, Directory, encodeDirectory, type Blob } from './action.ts';
+import { compareNames, encodeDirectory, type Blob, type Directory } from './action.ts';
 import { digestKey, type Digest } from './digest.ts';
 import type { InputBlob } from './inputs.ts';
 

@@ -48,7 +48,8 @@ export class CompilerRung implements ClosureScanner {
       if (!added.ok) return added;
       const header = builder.absolute(name);
       const system = search.value.coarse.some((directory) => inside(header, directory));
-      if (!system && digests.stats.stat(`${header}.gch`, unit.arrivedMs) !== undefined) return precompiled(`${name}.gch`);
+      if (!system && digests.stats.stat(`${header}.gch`, unit.arrivedMs) !== undefined)
+        return precompiled(`${name}.gch`);
     }
     for (const { path } of compile.search.forcedIncludes) {
       const added = builder.addForcedInclude(path);

@@ -106,7 +106,10 @@ export class InputRoots {
   }
 
   #base(toolchain: TreeNode, snapshots: readonly DirectorySnapshot[]): Result<TreeBase, InputFailure> {
-    const key = [toolchain.blob.digest.hash, ...snapshots.map(({ path, node }) => `${path}\0${node.blob.digest.hash}`)].join('\0');
+    const key = [
+      toolchain.blob.digest.hash,
+      ...snapshots.map(({ path, node }) => `${path}\0${node.blob.digest.hash}`),
+    ].join('\0');
     const known = this.#bases.get(key);
     // snapshots of equal content but another identity are equal for all that a base is used for, except `current`
     if (known !== undefined && known.coarse.every((snapshot, at) => snapshot === snapshots[at])) return ok(known);

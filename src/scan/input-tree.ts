@@ -184,7 +184,8 @@ class DiskTreeBuilder implements InputTreeBuilder {
     const path = `${directory.path}/${name}`;
     const base = directory.base?.directories.get(name);
     if (base !== undefined) return ok(this.#open(directory, name, path, base));
-    if (directory.complete !== undefined) return unshippable(path, `is not in the snapshot of ${directory.complete.path}`);
+    if (directory.complete !== undefined)
+      return unshippable(path, `is not in the snapshot of ${directory.complete.path}`);
     const stat = this.digests.stats.lstat(path, this.#notBeforeMs);
     if (stat === undefined) return unshippable(path, 'does not exist');
     if (isDirectory(stat)) return ok(this.#open(directory, name, path, undefined));
@@ -236,7 +237,8 @@ class DiskTreeBuilder implements InputTreeBuilder {
       }
       return err({ reason: 'input-changed', path, message: 'is not what the tree around it was made of' });
     }
-    if (directory.complete !== undefined) return unshippable(path, `is not in the snapshot of ${directory.complete.path}`);
+    if (directory.complete !== undefined)
+      return unshippable(path, `is not in the snapshot of ${directory.complete.path}`);
     const stat = this.digests.stats.lstat(path, this.#notBeforeMs);
     if (stat === undefined) return unshippable(path, 'does not exist');
     if (isSymlink(stat)) {

@@ -4,7 +4,15 @@
 import type { TreeNode } from '../model/tree.ts';
 
 /** Directories of depth two that are too general to be mounted whole. */
-const general = new Set(['/usr/lib', '/usr/lib32', '/usr/lib64', '/usr/libexec', '/usr/local', '/usr/share', '/usr/src']);
+const general = new Set([
+  '/usr/lib',
+  '/usr/lib32',
+  '/usr/lib64',
+  '/usr/libexec',
+  '/usr/local',
+  '/usr/share',
+  '/usr/src',
+]);
 const remembered = new WeakMap<TreeNode, Map<string, readonly string[]>>();
 
 /** Sorted absolute paths. */
@@ -35,7 +43,10 @@ function intact(node: TreeNode, path: string): readonly string[] {
         ? []
         : [path]
       : [...node.directories].flatMap(([name, child]) => intact(child, `${path}/${name}`));
-  if (byPath === undefined) remembered.set(node, (byPath = new Map()));
+  if (byPath === undefined) {
+    byPath = new Map<string, readonly string[]>();
+    remembered.set(node, byPath);
+  }
   byPath.set(path, mounts);
   return mounts;
 }

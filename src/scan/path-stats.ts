@@ -98,7 +98,7 @@ export class PathStats {
   }
 }
 
-function quietly(call: typeof statSync | typeof lstatSync, path: string): FileStat | undefined {
+function quietly(call: typeof statSync, path: string): FileStat | undefined {
   try {
     const stats = call(path, { throwIfNoEntry: false });
     return stats === undefined ? undefined : fileStatOf(stats);

@@ -73,7 +73,11 @@ export class SearchPathCache {
     });
     const [asked, defaults] = await Promise.all([
       this.#run(unit, query, unit.env),
-      this.#run(unit, [...own, '-E', '-v', '-x', unit.compile.language, '/dev/null'], without(unit.env, searchVariables)),
+      this.#run(
+        unit,
+        [...own, '-E', '-v', '-x', unit.compile.language, '/dev/null'],
+        without(unit.env, searchVariables),
+      ),
     ]);
     if (!asked.ok) return asked;
     if (!defaults.ok) return defaults;

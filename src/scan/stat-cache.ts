@@ -162,7 +162,10 @@ export class StatCache {
       for (let offset = headerBytes; offset < records; offset += recordBytes) {
         const dev = bytes.readDoubleLE(offset);
         let device = this.#devices.get(dev);
-        if (device === undefined) this.#devices.set(dev, (device = new Map()));
+        if (device === undefined) {
+          device = new Map<number, Slot>();
+          this.#devices.set(dev, device);
+        }
         device.set(bytes.readDoubleLE(offset + 8), offset);
         this.#size += 1;
       }

@@ -113,7 +113,8 @@ export class SystemTrees implements DirectorySnapshots {
       this.#tracked.delete(path);
       return err({ reason: 'unshippable-path', path, message: reader.complaint ?? 'is no directory' });
     }
-    if (root === tracked.root && snapshot !== undefined) return ok(snapshot);
+    const same = snapshot !== undefined && root.node.blob.digest.hash === snapshot.node.blob.digest.hash;
+    if (same && root === tracked.root) return ok(snapshot);
     const all: ReadDirectory[] = [];
     const hashes = new Set<string>();
     const collect = (directory: ReadDirectory) => {
@@ -124,6 +125,8 @@ export class SystemTrees implements DirectorySnapshots {
     collect(root);
     tracked.root = root;
     tracked.all = all;
+    // whoever holds a snapshot knows by its identity that nothing has changed
+    if (same) return ok(snapshot);
     tracked.snapshot = {
       path,
       node: root.node,

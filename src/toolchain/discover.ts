@@ -49,7 +49,9 @@ export async function discover(request: DiscoveryRequest): Promise<Result<Discov
   const locale = localeFiles(env, catalogues(answers), libraryFolders, ownCatalogueFolders(answers.program));
   const environment: Record<string, string> = { PATH: sandboxPath(compiler, programs, env) };
   const libraryPath = [
-    ...(env['LD_LIBRARY_PATH'] ?? '').split(/[:;]/).filter((folder) => linked.value.files.some((file) => posix.dirname(file) === folder)),
+    ...(env['LD_LIBRARY_PATH'] ?? '')
+      .split(/[:;]/)
+      .filter((folder) => linked.value.files.some((file) => posix.dirname(file) === folder)),
     ...linked.value.unusualFolders,
   ];
   if (libraryPath.length > 0) environment['LD_LIBRARY_PATH'] = [...new Set(libraryPath)].join(':');
@@ -93,7 +95,9 @@ async function gccParts(request: DiscoveryRequest): Promise<Result<Parts, Toolch
   const named = await Promise.all(
     ['specs', 'include', 'include-fixed', 'liblto_plugin.so'].map((name) => print(request, `-print-file-name=${name}`)),
   );
-  const [specs, include, fixed, plugin] = named.map((path) => (path?.startsWith('/') && existsSync(path) ? path : undefined));
+  const [specs, include, fixed, plugin] = named.map((path) =>
+    path?.startsWith('/') && existsSync(path) ? path : undefined,
+  );
   const files = [specs].filter((path) => path !== undefined);
   const directories = [include, fixed].filter((path) => path !== undefined);
   return ok({
@@ -114,7 +118,14 @@ async function clangParts(request: DiscoveryRequest): Promise<Result<Parts, Tool
   const installations = request.answers.gccInstallations.filter((path) => path.startsWith('/') && existsSync(path));
   const files = [
     // distribution and version decide some of clang's defaults
-    ...['/etc/os-release', '/usr/lib/os-release', '/etc/lsb-release', '/etc/debian_version', '/etc/redhat-release', '/etc/SuSE-release'],
+    ...[
+      '/etc/os-release',
+      '/usr/lib/os-release',
+      '/etc/lsb-release',
+      '/etc/debian_version',
+      '/etc/redhat-release',
+      '/etc/SuSE-release',
+    ],
     ...entries(`${resources}/share`),
     // without its crtbegin.o an installation is none, and the choice would fall on another one
     ...installations.flatMap((path) => [path, ...entries(path)].map((folder) => `${folder}/crtbegin.o`)),
@@ -147,7 +158,12 @@ async function helpers(
 }
 
 async function print(request: DiscoveryRequest, option: string): Promise<string | undefined> {
-  const answer = await ask(request.processes, [request.compiler, option], askingEnvironment(request.env), request.workFolder);
+  const answer = await ask(
+    request.processes,
+    [request.compiler, option],
+    askingEnvironment(request.env),
+    request.workFolder,
+  );
   const line = answer?.code === 0 ? answer.stdout.trim() : '';
   return line === '' ? undefined : line;
 }

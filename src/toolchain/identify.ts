@@ -130,10 +130,7 @@ export async function identifyCompiler(
     program,
     chain,
     name: version.stdout.split('\n', 1)[0] ?? '',
-    readFiles: [
-      ...lines(said, /^Reading specs from (.*)$/gm),
-      ...lines(said, /^Configuration file: (.*)$/gm),
-    ],
+    readFiles: [...lines(said, /^Reading specs from (.*)$/gm), ...lines(said, /^Configuration file: (.*)$/gm)],
     gccInstallations: lines(said, /^Found candidate GCC installation: (.*)$/gm),
   });
 }

@@ -72,7 +72,13 @@ function variants(name: string): string[] {
   const parts = /^([^_.@]+)(_[^.@]+)?(\.[^@]+)?(@.+)?$/.exec(name);
   if (parts === null) return [name];
   const [, language = '', country = '', codeset = '', modifier = ''] = parts;
-  const normal = codeset === '' ? '' : `.${codeset.slice(1).toLowerCase().replace(/[^a-z0-9]/g, '')}`;
+  const normal =
+    codeset === ''
+      ? ''
+      : `.${codeset
+          .slice(1)
+          .toLowerCase()
+          .replace(/[^a-z0-9]/g, '')}`;
   const all = new Set<string>();
   for (const place of [country, '']) {
     for (const set of [codeset, normal, '']) {

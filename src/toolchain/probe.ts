@@ -95,7 +95,10 @@ export async function makeProbe(
   const action = encodeAction(
     Action.fromPartial({ commandDigest: command.digest, inputRootDigest: inputRoot.blob.digest }),
   );
-  const blobs: InputBlob[] = [action, command, probeFolder.blob, inputRoot.blob].map((blob) => ({ kind: 'bytes', ...blob }));
+  const blobs: InputBlob[] = [action, command, probeFolder.blob, inputRoot.blob].map((blob) => ({
+    kind: 'bytes',
+    ...blob,
+  }));
   blobs.push({ kind: 'bytes', digest: digestOf(text), bytes: text });
   return ok({
     action,

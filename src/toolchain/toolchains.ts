@@ -123,10 +123,7 @@ export class Toolchains {
     return discover({ processes, compiler: compiler.path, answers, env, workFolder });
   }
 
-  async #assemble(
-    compiler: CompilerIdentity,
-    found: Discovery,
-  ): Promise<Result<ToolchainPackage, ToolchainFailure>> {
+  async #assemble(compiler: CompilerIdentity, found: Discovery): Promise<Result<ToolchainPackage, ToolchainFailure>> {
     const { digests, snapshots, trees, processes, cacheFolder } = this.#options;
     await digests.warm(found.files);
     const builder = trees.builder({ root: emptyTree, coarse: [] }, { style: 'toolchain' });
@@ -187,7 +184,10 @@ function toolchainPackage(
     blobs() {
       blobs ??= [
         ...new Map(
-          [...treeBlobs(root), ...probe.blobs, { kind: 'bytes' as const, ...encoded }].map((blob) => [digestKey(blob.digest), blob]),
+          [...treeBlobs(root), ...probe.blobs, { kind: 'bytes' as const, ...encoded }].map((blob) => [
+            digestKey(blob.digest),
+            blob,
+          ]),
         ).values(),
       ];
       return blobs;

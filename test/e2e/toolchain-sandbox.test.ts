@@ -62,7 +62,21 @@ async function compare(
   writeFileSync(join(project, 'inc', 'own.h'), '#pragma once\n#define OWN "own"\n');
   writeFileSync(join(project, 'inc', 'maybe.h'), '\n');
   writeFileSync(join(project, source), text);
-  const argv = ['-O2', '-g', '-Wall', '-Wextra', '-Iinc/deep/..', '-MD', '-MF', 'out.d', ...extraArguments, '-c', source, '-o', 'out.o'];
+  const argv = [
+    '-O2',
+    '-g',
+    '-Wall',
+    '-Wextra',
+    '-Iinc/deep/..',
+    '-MD',
+    '-MF',
+    'out.d',
+    ...extraArguments,
+    '-c',
+    source,
+    '-o',
+    'out.o',
+  ];
   const env = { PATH: process.env['PATH'] ?? '/usr/bin:/bin', ...extraEnv };
 
   const ran = spawnSync(compiler, argv, { cwd: project, env, encoding: 'utf8' });
@@ -125,15 +139,19 @@ describe('a compile in the packaged root', () => {
     for (const locale of ['C', 'C.UTF-8']) {
       const works = installed(compiler) ? test : test.skip;
       if (installed(compiler)) expected += 1;
-      works(`of ${[compiler, ...extra].join(' ')} with LANG=${locale} gives object, depfile and warnings of the plain one`, async () => {
-        const { plain, remote } = await compare(compiler, source, text, extra, { LANG: locale });
-        expect(remote.code).toBe(0);
-        expect(plain.stderr).toContain('unused');
-        expect(remote.stderr).toBe(plain.stderr);
-        expect(remote.depfile).toBe(plain.depfile);
-        expect(remote.object.equals(plain.object)).toBe(true);
-        passed += 1;
-      }, 120_000);
+      works(
+        `of ${[compiler, ...extra].join(' ')} with LANG=${locale} gives object, depfile and warnings of the plain one`,
+        async () => {
+          const { plain, remote } = await compare(compiler, source, text, extra, { LANG: locale });
+          expect(remote.code).toBe(0);
+          expect(plain.stderr).toContain('unused');
+          expect(remote.stderr).toBe(plain.stderr);
+          expect(remote.depfile).toBe(plain.depfile);
+          expect(remote.object.equals(plain.object)).toBe(true);
+          passed += 1;
+        },
+        120_000,
+      );
     }
   }
 });

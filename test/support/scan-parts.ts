@@ -32,6 +32,12 @@ export function scanParts(cacheFolder: string, processes: Processes = childProce
   const trees = new DiskInputTrees(digests);
   const roots = new InputRoots(trees, snapshots);
   const scanner = new CompilerRung({ processes, digests, permits: new Semaphore(2) });
-  const toolchains = new Toolchains({ processes, digests, snapshots, trees, cacheFolder: join(cacheFolder, 'toolchains') });
+  const toolchains = new Toolchains({
+    processes,
+    digests,
+    snapshots,
+    trees,
+    cacheFolder: join(cacheFolder, 'toolchains'),
+  });
   return { stats, cache, digests, snapshots, trees, roots, scanner, toolchains };
 }
