@@ -37,7 +37,7 @@ export function decodeFrame(bytes: Uint8Array): Result<IncomingFrame, FrameError
   try {
     frame = Frame.decode(bytes);
   } catch (error) {
-    return err({ reason: 'bad-frame', message: `not a frame: ${error instanceof Error ? error.message : 'unknown'}` });
+    return err({ reason: 'bad-frame', message: `not a frame: ${(error as Error).message}` });
   }
   const { id, replyTo, body } = frame;
   if (id !== 0 && replyTo !== 0) return err({ reason: 'bad-frame', message: 'a frame that is a request and a reply' });

@@ -135,10 +135,13 @@ class Listener implements LinkServer {
     for (const connection of [...this.#connections]) connection.close('the scheduler is ending');
     // Close frames get one turn to leave; nobody is waited for.
     await new Promise<void>((resolve) => setImmediate(resolve));
+    const ended = [...this.#sockets].map(
+      (socket) => new Promise<void>((resolve) => socket.once('close', () => resolve())),
+    );
     for (const socket of this.#sockets) socket.destroySoon();
     await new Promise<void>((resolve) => setImmediate(resolve));
     for (const socket of this.#sockets) socket.destroy();
-    await closed;
+    await Promise.all([closed, ...ended]);
   }
 
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
