@@ -22,7 +22,7 @@ export const icetsProgram = resolve(process.env.ICETS_BIN ?? join(repositoryRoot
  * @property {string} folder removed by `stop`
  * @property {Record<string, string>} env for everything that shall use this cluster
  * @property {() => Promise<AgentStatus | undefined>} agentStatus
- * @property {() => Promise<StepRecord[]>} records all records so far
+ * @property {() => Promise<StepRecord[]>} records all records so far, those of the last moment included
  * @property {() => Promise<string[]>} stop ends everything; says which processes had to be killed
  */
 
@@ -65,7 +65,7 @@ export async function startPrivateCluster({ workers, name }) {
         return undefined;
       }
     },
-    records: () => readRecords(at('state/steps')),
+    records: () => settledRecords(at('state/steps'), cluster.agentStatus),
     stop: async () => {
       await runCommand([icetsProgram, 'down'], { env }).catch(() => undefined);
       const stray = await endStray(folder);
@@ -80,6 +80,21 @@ export async function startPrivateCluster({ workers, name }) {
     throw error;
   }
   return cluster;
+}
+
+/**
+ * The agent writes records a little later than steps end: waits until there are as many as the agent has counted.
+ * @param {string} folder
+ * @param {() => Promise<AgentStatus | undefined>} agentStatus
+ */
+async function settledRecords(folder, agentStatus) {
+  const counters = Object.entries((await agentStatus())?.counters ?? {});
+  const expected = counters.reduce((sum, [name, count]) => sum + (name.startsWith('steps.') ? count : 0), 0);
+  let records = await readRecords(folder);
+  for (const untilMs = Date.now() + 5000; records.length < expected && Date.now() < untilMs; await sleep(50)) {
+    records = await readRecords(folder);
+  }
+  return records;
 }
 
 /**
