@@ -263,13 +263,14 @@ function recordOf(
   endMs: number,
 ): StepRecord {
   const compile = decision.kind === 'remote' ? decision.compile : undefined;
+  const output = compile?.output ?? outputNamed(request.argv);
   return {
     v: 1,
     id,
     build,
     kind: kindOf(decision),
-    label: compile?.source ?? basename(request.argv[0] ?? ''),
-    ...(compile && { output: resolve(request.cwd, compile.output) }),
+    label: compile?.source ?? output ?? basename(request.argv[0] ?? ''),
+    ...(output !== undefined && { output: resolve(request.cwd, output) }),
     cwd: request.cwd,
     argv: request.argv,
     place: ended.place,
@@ -287,6 +288,12 @@ function recordOf(
     ...(ended.outputBytes !== undefined && { outputBytes: ended.outputBytes }),
     ...(facts.action !== undefined && { action: facts.action }),
   };
+}
+
+/** What a command that was not taken apart says it writes. */
+function outputNamed(argv: readonly string[]): string | undefined {
+  const at = argv.lastIndexOf('-o');
+  return at > 0 ? argv[at + 1] : undefined;
 }
 
 function kindOf(decision: Decision): StepKind {

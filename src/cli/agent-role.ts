@@ -11,6 +11,7 @@ import { RemoteCompiler } from '../agent/remote-compile.ts';
 import { WriteJournal } from '../agent/write-journal.ts';
 import { Semaphore } from '../base/semaphore.ts';
 import { buildHash } from '../host/launcher-binary.ts';
+import { meteredProcesses } from '../host/metered-processes.ts';
 import { systemClock } from '../host/system-clock.ts';
 import { serveLaunchers } from '../ipc/launcher-server.ts';
 import { ownPlace } from '../ipc/socket-folder.ts';
@@ -45,7 +46,7 @@ export async function runAgent(settings: Settings): Promise<string | undefined> 
   const startedMs = clock.nowMs();
   const counters = new Counters();
   const localSlots = new Semaphore(settings.localSlots);
-  const processes = await openProcesses(log);
+  const processes = meteredProcesses(await openProcesses(log));
   const stats = new PathStats();
   const statCache = new StatCache(join(settings.cacheDir, 'agent/digests'));
   const digests = new StatFileDigests(stats, statCache);
@@ -123,6 +124,7 @@ export async function runAgent(settings: Settings): Promise<string | undefined> 
       running,
       counters: counters.snapshot(),
       cpuMs: (cpu.user + cpu.system) / 1000,
+      childCpuMs: processes.cpuMs,
       rssBytes: process.memoryUsage.rss(),
     };
   };

@@ -41,6 +41,9 @@ export interface AgentStatus {
   readonly localBusy: number;
   readonly running: number;
   readonly counters: Readonly<Record<string, number>>;
+  /** of the agent's own process */
   readonly cpuMs: number;
+  /** of the programs it ran: a compiler's -M and the questions put to compilers */
+  readonly childCpuMs: number;
   readonly rssBytes: number;
 }

@@ -38,7 +38,9 @@ async function status(settings: Settings, json: boolean): Promise<void> {
 function describeAgent(agent: AgentStatus): void {
   const { counters } = agent;
   const count = (name: string) => counters[name] ?? 0;
-  say(`agent: pid ${agent.pid}, ${bytesText(agent.rssBytes)}, ${(agent.cpuMs / 1000).toFixed(1)} s of CPU`);
+  say(
+    `agent: pid ${agent.pid}, ${bytesText(agent.rssBytes)}, ${(agent.cpuMs / 1000).toFixed(1)} s of CPU, ${(agent.childCpuMs / 1000).toFixed(1)} s in what it ran`,
+  );
   say(
     `  scheduler   ${agent.scheduler.url === '' ? 'none' : agent.scheduler.url}: ${agent.scheduler.state}${agent.scheduler.message === '' ? '' : ` (${agent.scheduler.message})`}`,
   );
