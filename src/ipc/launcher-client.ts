@@ -243,16 +243,17 @@ function run(command: ResolvedCommand): Promise<ProcessStatus> {
   const saved = process.env['ICETS_SAVED_NODE_EXTRA_CA_CERTS'];
   if (saved !== undefined) env['NODE_EXTRA_CA_CERTS'] = saved;
   return new Promise((resolve) => {
+    const onSignal = (signal: NodeJS.Signals) => {
+      // From a terminal the child has it as well and is about to end; sent to us alone, it is passed on.
+      setTimeout(() => child.kill(signal), 100);
+    };
+    // Before the child exists: a signal in between would end us and leave the child behind.
+    for (const name of passedSignals) process.on(name, onSignal);
     const child = spawn(command.program, command.argv.slice(1), {
       argv0: command.argv[0] ?? command.program,
       stdio: inheritedDescriptors(),
       env,
     });
-    const onSignal = (signal: NodeJS.Signals) => {
-      // From a terminal the child has it as well and is about to end; sent to us alone, it is passed on.
-      setTimeout(() => child.kill(signal), 100);
-    };
-    for (const name of passedSignals) process.on(name, onSignal);
     const end = (status: ProcessStatus) => {
       for (const name of passedSignals) process.off(name, onSignal);
       resolve(status);
