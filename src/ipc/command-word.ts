@@ -41,7 +41,7 @@ export function readCommandWords(args: readonly string[]): CommandWords {
     }
     args = args.slice(2);
   }
-  while (args.length > 1 && lastPart(args[0]!) === 'icets') args = args.slice(1);
+  while (args.length > 1 && isOurName(args[0]!)) args = args.slice(1);
   const word = args[0];
   if (word === undefined || word.startsWith('-') || ownCommands.some((own) => own === word)) {
     return { kind: 'own', args };
@@ -100,11 +100,15 @@ export function findOnPath(name: string, path: string, guard: string): string | 
 
 function isOurselves(path: string): boolean {
   try {
-    const name = lastPart(lstatSync(path).isSymbolicLink() ? realpathSync(path) : path);
-    return name === 'icets' || /^launcher-[0-9a-f]{12}$/.test(name);
+    return isOurName(lstatSync(path).isSymbolicLink() ? realpathSync(path) : path);
   } catch {
     return false;
   }
+}
+
+function isOurName(path: string): boolean {
+  const name = lastPart(path);
+  return name === 'icets' || /^launcher-[0-9a-f]{12}$/.test(name);
 }
 
 function statusOf(path: string): BigIntStats | undefined {

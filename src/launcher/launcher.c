@@ -306,17 +306,19 @@ static int is_launcher_name(const char *name) {
   return strlen(name + 9) == 12 && strspn(name + 9, "0123456789abcdef") == 12;
 }
 
+static int is_our_name(const char *path) {
+  const char *name = last_part(path);
+  return strcmp(name, "icets") == 0 || is_launcher_name(name);
+}
+
 /** Is this file the launcher: by identity, or as a link that ends at a launcher or at the `icets` script? */
 static int is_ourselves(const char *path, const struct stat *status) {
   if (status->st_dev == self.st_dev && status->st_ino == self.st_ino) return 1;
   struct stat link;
   if (lstat(path, &link) != 0) return 0;
-  const char *name = last_part(path);
-  if (!S_ISLNK(link.st_mode)) return strcmp(name, "icets") == 0 || is_launcher_name(name);
+  if (!S_ISLNK(link.st_mode)) return is_our_name(path);
   char target[PATH_MAX];
-  if (!realpath(path, target)) return 0;
-  name = last_part(target);
-  return strcmp(name, "icets") == 0 || is_launcher_name(name);
+  return realpath(path, target) && is_our_name(target);
 }
 
 static void file_identity(char *room, const struct stat *status) {
@@ -1798,7 +1800,7 @@ static int launcher(int argc, char **argv) {
     memcpy(renamed + 1, words, (count + 1) * sizeof *words);
     words = renamed;
   } else {
-    while (words[0] && words[1] && strcmp(last_part(words[0]), "icets") == 0) words++;
+    while (words[0] && words[1] && is_our_name(words[0])) words++;
     if (!words[0] || is_own_command(words[0])) run_own_command(words);
   }
   struct command command = {.argv = words};
