@@ -67,6 +67,9 @@ const reservedDirectories = new Set(['proc', 'dev']);
 const outputLimit = 1000;
 
 export function layOutAction(tree: RootDirectory, command: ActionCommand): Result<ActionLayout, LayoutFailure> {
+  for (const name of ['proc', 'dev', 'tmp']) {
+    if (tree.entries.get(name)?.kind === 'mount') return err({ reason: 'mount-in-the-way', mount: [name] });
+  }
   const cwd = resolvePath(tree, [], command.workingDirectory.replace(/^\/+/, ''));
   if (!cwd.ok) return invalid(`working directory: ${cwd.error}`);
   if (cwd.value.mountDepth !== undefined && cwd.value.entry?.kind !== 'mount') {

@@ -4,6 +4,7 @@ import { err, ok, type Result } from '../base/result.ts';
 import type { RemoteFailure } from '../model/failure.ts';
 import type { ProcessExit, ProcessFailure, Processes, ProcessLimits } from '../model/processes.ts';
 import { bubblewrapArguments, type SandboxDescription } from './bubblewrap-plan.ts';
+import { killStraySandboxes } from './stray-sandboxes.ts';
 
 export interface SandboxLimits {
   readonly timeoutMs: number;
@@ -75,6 +76,9 @@ export async function runSandboxed(
     },
     { signal: options.signal, onStarted: options.onStarted },
   );
+  // Whoever was killed from outside may have left its inner process running.
+  const ended = run.ok && run.value.status.kind === 'exited' && !run.value.timedOut && !run.value.truncated;
+  if (!ended) killStraySandboxes(description.root);
   if (!run.ok) return err(notRun(run.error));
   return judge(run.value, limits);
 }

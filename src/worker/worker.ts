@@ -12,6 +12,7 @@ import type { RemoteFailure } from '../model/failure.ts';
 import type { Processes } from '../model/processes.ts';
 import type { LeaseOutcome, LeaseRequest, LeaseRunner, WorkerState } from '../model/worker-pool.ts';
 import { probeSandbox } from '../sandbox/sandbox-process.ts';
+import { killStraySandboxes } from '../sandbox/stray-sandboxes.ts';
 import { blobMtimeSeconds } from '../store/disk-store.ts';
 import { ActionRunner, type ActionLimits } from './action-runner.ts';
 import { BlobFetcher, type WorkerStore } from './blob-fetcher.ts';
@@ -61,6 +62,8 @@ export async function createWorker(options: WorkerOptions): Promise<Result<Worke
   try {
     mkdirSync(dir, { recursive: true, mode: 0o700 });
     trash = new Trash(`${dir}/trash`, processes, log);
+    const strays = killStraySandboxes(`${dir}/roots`);
+    if (strays > 0) log.warn({ strays }, 'ended sandboxes of an earlier worker');
     // What an earlier process left is stale: it has to go before anything has the same name.
     for (const name of ['roots', 'actions']) {
       trash.discard(`${dir}/${name}`);

@@ -256,7 +256,7 @@ describe('leases', () => {
     const action = root.action({ argv: ['sleep', '1000'] });
     await root.storeIn(leaving.blobs);
     const running = deferred<void>();
-    const lease = leaving.lease(action, {}, { onRunning: running.resolve });
+    const lease = leaving.lease(action, {}, { onRunning: () => running.resolve() });
     await running.promise;
     await leaving.worker.close();
     expect(await lease).toMatchObject({ ok: false, error: { reason: 'cancelled' } });
