@@ -7,7 +7,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { childrenCpuMs, endRunning, mustRun, runCommand } from '../bench/builds/command.mjs';
 import { compareTrees, regularFiles } from '../bench/builds/compare.mjs';
-import { icetsProgram, startPrivateCluster } from '../bench/builds/private-cluster.mjs';
+import { icetsProgram, startPrivateCluster, treeCpuMs } from '../bench/builds/private-cluster.mjs';
 import { formatTable, seconds } from '../bench/builds/table.mjs';
 import { unpackDebianSource } from './debian-source.mjs';
 
@@ -180,6 +180,7 @@ async function main() {
     ({ output }) => output !== undefined && !relative(tree, output).startsWith('..'),
   );
   const agent = await cluster.agentStatus();
+  const agentTreeMs = agent === undefined ? 0 : treeCpuMs(agent.pid);
   await rename(tree, join(work, 'through-icets'));
 
   await lay();
@@ -202,21 +203,24 @@ async function main() {
     .filter(({ place }) => place.kind === 'local')
     .reduce((sum, record) => sum + record.userMs + record.systemMs, 0);
   const agentCpuMs = agent?.cpuMs ?? 0;
-  const submittingMs = agentCpuMs + through.cpuMs;
+  const scansMs = Math.max(0, agentTreeMs - agentCpuMs);
+  const submittingMs = agentCpuMs + scansMs + through.cpuMs;
   const count = Math.max(1, objects.length);
+  const cpuRow = (/** @type {string} */ what, /** @type {number} */ ms) => [
+    what,
+    seconds(ms),
+    `${(ms / count).toFixed(1)} ms`,
+  ];
   say(
     formatTable(
       ['CPU of the submitting side', 'total', 'per object'],
       [
-        ['agent', seconds(agentCpuMs), `${(agentCpuMs / count).toFixed(1)} ms`],
-        [
-          'launchers, with ninja, its shells and ar',
-          seconds(through.cpuMs - localCpuMs),
-          `${((through.cpuMs - localCpuMs) / count).toFixed(1)} ms`,
-        ],
-        ['steps that ran here', seconds(localCpuMs), `${(localCpuMs / count).toFixed(1)} ms`],
-        ['all of it', seconds(submittingMs), `${(submittingMs / count).toFixed(1)} ms`],
-        ['the plain build, to compare', seconds(plain.cpuMs), `${(plain.cpuMs / count).toFixed(1)} ms`],
+        cpuRow('agent', agentCpuMs),
+        cpuRow('programs it started (compilers asked for inputs)', scansMs),
+        cpuRow('launchers, with ninja, its shells and ar', through.cpuMs - localCpuMs),
+        cpuRow('steps that ran here', localCpuMs),
+        cpuRow('all of it', submittingMs),
+        cpuRow('the plain build, to compare', plain.cpuMs),
       ],
     ),
   );
