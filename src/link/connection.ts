@@ -1,6 +1,7 @@
 // One established Link connection: requests and replies multiplexed over a WebSocket, in both directions. Unaware of who the peer
 // is, of reconnecting, and of what the requests mean.
 
+import { setMaxListeners } from 'node:events';
 import type { Socket } from 'node:net';
 import type { RawData, WebSocket } from 'ws';
 import type { Log } from '../base/log.ts';
@@ -181,7 +182,8 @@ export class LinkConnection {
         settle(err(failure));
       };
       const onAbort = () => giveUp(cancelled());
-      options.signal?.addEventListener('abort', onAbort, { once: true });
+      if (options.signal !== undefined)
+        manyListeners(options.signal).addEventListener('abort', onAbort, { once: true });
       if (options.timeoutMs !== undefined) {
         const { timeoutMs } = options;
         timer = this.options.clock.after(timeoutMs, () =>
@@ -294,7 +296,7 @@ export class LinkConnection {
     const context: RequestContext = {
       get signal() {
         served.abort ??= new AbortController();
-        return served.abort.signal;
+        return manyListeners(served.abort.signal);
       },
       stage: (stage, worker) => {
         if (!served.cancelled) this.notify({ $case: 'executeStage', value: { request: id, stage, worker } });
@@ -364,4 +366,10 @@ export class LinkConnection {
 
 function cancelled(): RemoteFailure {
   return { reason: 'cancelled', message: 'no longer wanted' };
+}
+
+/** One signal may end many requests; Node's warning about a leak at the eleventh listener is none here. */
+export function manyListeners(signal: AbortSignal): AbortSignal {
+  setMaxListeners(0, signal);
+  return signal;
 }

@@ -6,7 +6,7 @@ import { Semaphore } from '../base/semaphore.ts';
 import type { BlobStore, BlobWriter } from '../model/blob-store.ts';
 import { digestKey, digestOf, sameDigest, type Digest } from '../model/digest.ts';
 import type { RemoteFailure } from '../model/failure.ts';
-import type { LinkConnection, RequestOptions } from './connection.ts';
+import { manyListeners, type LinkConnection, type RequestOptions } from './connection.ts';
 import { batchBytes, chunkBytes, findMissingCount } from './link-limits.ts';
 import { checkedDigests } from './message-check.ts';
 
@@ -228,6 +228,7 @@ export class LinkBlobStore implements BlobStore {
     signal: AbortSignal | undefined,
     send: (options: RequestOptions) => Promise<Result<T, RemoteFailure>>,
   ): Promise<Result<T, RemoteFailure>> {
+    if (signal !== undefined) manyListeners(signal);
     const permit = this.#bulk.tryAcquire() ?? (await this.#bulk.acquire(signal));
     if (permit === undefined) return err({ reason: 'cancelled', message: 'no longer wanted' });
     try {

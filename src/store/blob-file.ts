@@ -1,7 +1,17 @@
 // One blob's file: written through a temporary file, checked, copied. Unaware of limits and of what else is stored.
 
 import { createHash, type Hash } from 'node:crypto';
-import { constants } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  futimesSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { chmod, copyFile, open, rename, rm, stat, utimes, type FileHandle } from 'node:fs/promises';
 import { err, ok, type Result } from '../base/result.ts';
 import type { BlobWriter } from '../model/blob-store.ts';
@@ -43,6 +53,24 @@ export async function writeBlobFile(temporary: string, target: string, bytes: Ui
     await rename(temporary, target);
   } catch (error) {
     await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** The same in one go, without other threads. */
+export function writeSmallBlobFile(temporary: string, target: string, bytes: Uint8Array): void {
+  try {
+    const file = openSync(temporary, 'wx', 0o444);
+    try {
+      writeFileSync(file, bytes);
+      futimesSync(file, blobMtimeSeconds, blobMtimeSeconds);
+      if ((fstatSync(file).mode & 0o777) !== 0o444) fchmodSync(file, 0o444);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(temporary, target);
+  } catch (error) {
+    rmSync(temporary, { force: true });
     throw error;
   }
 }

@@ -55,7 +55,7 @@ const stores: Record<string, () => Promise<Opened>> = {
     const link = await openLink({ store: memoryStore(), close: async () => {} });
     return {
       store: new KnownBlobs(link.store, { clock: systemClock, keepMs: 60_000, maxEntries: 100 }),
-      close: link.close,
+      close: () => link.close(),
     };
   },
 };

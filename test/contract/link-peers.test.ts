@@ -128,7 +128,7 @@ describe('who may connect', () => {
 
   test('a peer of another protocol is told so', async () => {
     const ws = await bareSocket(await server());
-    sendFrame(ws, { ...helloBody, value: { ...(helloBody.value as object), protocol: 2 } } as FrameBody);
+    sendFrame(ws, { ...helloBody, value: { ...helloBody.value, protocol: 2 } } as FrameBody);
     const answer = await nextFrame(ws);
     expect(answer).toMatchObject({ $case: 'reject', value: { reason: 'protocol' } });
     await once(ws, 'close');

@@ -1,7 +1,7 @@
 // A hostile peer that has the token: whatever it sends, it gets an error or nothing, the others are served, and memory stays bounded.
 
 import { randomBytes } from 'node:crypto';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { WebSocket } from 'ws';
@@ -120,7 +120,7 @@ describe('reading frames', () => {
   test('gives back what was written', () => {
     fc.assert(
       fc.property(frames, (frame) => {
-        const whole = Frame.fromPartial(frame as Parameters<typeof Frame.fromPartial>[0]);
+        const whole = Frame.fromPartial(frame);
         const decoded = decodeFrame(encodeFrame(whole));
         if (whole.id !== 0 && whole.replyTo !== 0) expect(decoded.ok).toBe(false);
         else if (decoded.ok) expect(decoded.value.body).toEqual(whole.body);
@@ -258,7 +258,7 @@ describe('a hostile peer', () => {
     const bytes = randomBytes(1_000_000);
     await store.write(digestOf(bytes), bytes);
     const ws = await bareSocket(flooded);
-    const socket = (ws as unknown as { _socket: import('node:net').Socket })._socket;
+    const socket = (ws as unknown as { _socket: Socket })._socket;
     sendFrame(ws, helloBody);
     socket.pause();
     let peak = 0;

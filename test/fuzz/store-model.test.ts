@@ -33,7 +33,7 @@ const operations: fc.Arbitrary<Operation> = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constantFrom('write', 'upload', 'read', 'chunk', 'path', 'find', 'damage', 'wrong-write', 'half-upload'),
       n: fc.nat(contents.length - 1),
-    }) as fc.Arbitrary<Operation>,
+    }),
   },
   { weight: 1, arbitrary: fc.constant<Operation>({ kind: 'reopen' }) },
 );
