@@ -1,6 +1,8 @@
 // Four projects, one runner: unit and layers mirror src and run in seconds, the others start real things.
 const common = {
   testEnvironment: 'node',
+  // jest's clean-up wraps objects that execa keeps on process, once more for every test, until the stack overflows.
+  testEnvironmentOptions: { globalsCleanup: 'off' },
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '^.+\\.ts$': ['@swc/jest', {}] },
   modulePathIgnorePatterns: ['<rootDir>/dist'],

@@ -5,7 +5,10 @@ set -u
 cd "$(dirname "$0")/.."
 unset NODE_EXTRA_CA_CERTS
 results=$(mktemp -d)
-trap 'rm -rf "$results"' EXIT
+# The end-to-end tests' clusters share one cache, so that each does not fetch the compiler and its headers anew.
+ICETS_TEST_CACHE=$(mktemp -d)
+export ICETS_TEST_CACHE
+trap 'rm -rf "$results" "$ICETS_TEST_CACHE"' EXIT
 status=0
 
 bash scripts/check.sh || status=1

@@ -2,6 +2,7 @@
 // for a while, and two compiles that need the same blob wait for one upload.
 
 import { err, ok, type Result } from '../base/result.ts';
+import { Semaphore } from '../base/semaphore.ts';
 import type { BlobStore } from '../model/blob-store.ts';
 import { digestKey, digestOf, sameDigest, type Digest } from '../model/digest.ts';
 import type { RemoteFailure } from '../model/failure.ts';
@@ -15,6 +16,7 @@ export type UploadFailure = RemoteFailure | { readonly reason: 'input-changed'; 
 
 const batchBytes = 1024 * 1024;
 const chunkBytes = 256 * 1024;
+const batchesAtOnce = 4;
 
 export interface UploaderOptions {
   readonly blobs: BlobStore;
@@ -78,32 +80,44 @@ export class Uploader {
     let sent = 0;
     let batch: { digest: Digest; bytes: Uint8Array }[] = [];
     let batched = 0;
-    const flush = async (): Promise<Result<void, UploadFailure>> => {
-      if (batch.length === 0) return ok(undefined);
+    // A few batches are under way at once: while the store writes one, the next is read here.
+    const lanes = new Semaphore(batchesAtOnce);
+    const underWay: Promise<void>[] = [];
+    let failure: UploadFailure | undefined;
+    const flush = async (): Promise<void> => {
+      if (batch.length === 0) return;
       const blobs = batch;
       batch = [];
       batched = 0;
-      return this.#options.blobs.writeMany(blobs);
+      const lane = await lanes.acquire();
+      underWay.push(
+        this.#options.blobs.writeMany(blobs).then((written) => {
+          lane?.release();
+          if (!written.ok) failure ??= written.error;
+        }),
+      );
     };
     for (const item of items) {
+      if (failure !== undefined) break;
       if (!lacking.has(digestKey(item.digest))) continue;
       const bytes = await this.#bytesOf(item);
-      if (!bytes.ok) return bytes;
+      if (!bytes.ok) {
+        failure = bytes.error;
+        break;
+      }
       sent += bytes.value.byteLength;
       if (bytes.value.byteLength > batchBytes) {
         const large = await this.#sendLarge(item.digest, bytes.value);
-        if (!large.ok) return large;
+        if (!large.ok) failure = large.error;
         continue;
       }
-      if (batched + bytes.value.byteLength > batchBytes) {
-        const flushed = await flush();
-        if (!flushed.ok) return flushed;
-      }
+      if (batched + bytes.value.byteLength > batchBytes) await flush();
       batch.push({ digest: item.digest, bytes: bytes.value });
       batched += bytes.value.byteLength;
     }
-    const flushed = await flush();
-    if (!flushed.ok) return flushed;
+    if (failure === undefined) await flush();
+    await Promise.all(underWay);
+    if (failure !== undefined) return err(failure);
     const until = this.#options.nowMs() + this.#options.knownForMs;
     for (const item of items) this.#known.set(digestKey(item.digest), until);
     return ok(sent);

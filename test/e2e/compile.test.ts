@@ -1,6 +1,6 @@
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { icets, withCluster, type IcetsCluster } from '../support/icets-cluster.ts';
 
 const unit = `#include <vector>
@@ -38,17 +38,9 @@ async function placeOf(cluster: IcetsCluster, cwd: string, output: string): Prom
   return record.place.kind === 'local' ? `local: ${record.place.reason} ${record.place.detail}` : record.place.kind;
 }
 
-let cacheDir = '';
-beforeAll(() => {
-  cacheDir = mkdtempSync('/tmp/icets-cache-');
-});
-afterAll(() => {
-  rmSync(cacheDir, { recursive: true, force: true });
-});
-
 describe('a compile through icets', () => {
   test('gives the bytes of the plain compiler, from a worker and then from the cache', async () => {
-    await withCluster({ cacheDir, workers: 1 }, async (cluster) => {
+    await withCluster({ workers: 1 }, async (cluster) => {
       writeProject(cluster.folder);
       const argv = ['g++', '-O2', '-g', '-MD', '-MF', 'a.d', '-c', 'a.cc', '-o', 'a.o'];
       await sameAsPlain(cluster, cluster.folder, argv, ['a.o', 'a.d']);
@@ -59,7 +51,7 @@ describe('a compile through icets', () => {
   });
 
   test('shows a warning, an error and a missing header as the plain compiler does', async () => {
-    await withCluster({ cacheDir, workers: 1 }, async (cluster) => {
+    await withCluster({ workers: 1 }, async (cluster) => {
       writeFileSync(join(cluster.folder, 'warn.c'), 'int f(void) { int unused; return 0; }\n');
       writeFileSync(join(cluster.folder, 'error.c'), '#error no\nint f(void) { return x; }\n');
       writeFileSync(join(cluster.folder, 'missing.c'), '#include "nowhere.h"\n');
@@ -71,7 +63,7 @@ describe('a compile through icets', () => {
   });
 
   test('keeps the mode of an object that exists, and works below a symlinked folder with spaces', async () => {
-    await withCluster({ cacheDir, workers: 1 }, async (cluster) => {
+    await withCluster({ workers: 1 }, async (cluster) => {
       const real = join(cluster.folder, 'real folder');
       writeProject(real);
       symlinkSync(real, join(cluster.folder, 'link'));
@@ -89,7 +81,7 @@ describe('a compile through icets', () => {
   });
 
   test('runs locally, with the same result, when there is no cluster', async () => {
-    await withCluster({ cacheDir, workers: 0 }, async (cluster) => {
+    await withCluster({ workers: 0 }, async (cluster) => {
       writeProject(cluster.folder);
       await sameAsPlain(cluster, cluster.folder, ['g++', '-c', 'a.cc', '-o', 'a.o'], ['a.o']);
       expect(await placeOf(cluster, cluster.folder, 'a.o')).toMatch(/^local: no-cluster/);

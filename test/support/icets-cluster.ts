@@ -33,8 +33,8 @@ export interface ClusterOptions {
   readonly workers: number;
   readonly slots?: number;
   readonly env?: Readonly<Record<string, string>>;
-  /** a cache folder that outlives the cluster: what an earlier one fetched need not be fetched again */
-  readonly cacheDir?: string;
+  /** a cache folder of its own instead of the test run's: nothing is known there yet */
+  readonly coldCache?: boolean;
 }
 
 /** Starts a cluster, runs the test, ends everything; prints where the work folder is when the test fails. */
@@ -43,13 +43,15 @@ export async function withCluster(
   test: (cluster: IcetsCluster) => Promise<void>,
 ): Promise<void> {
   const base = mkdtempSync('/tmp/icets-e2e-');
+  // Made by scripts/test.sh for one run: what an earlier test's cluster fetched need not be fetched again.
+  const shared = process.env['ICETS_TEST_CACHE'];
   const folder = join(base, 'work');
   mkdirSync(folder);
   const env: Record<string, string> = {
     PATH: process.env['PATH'] ?? '/usr/bin:/bin',
     HOME: base,
     ICETS_STATE_DIR: join(base, 'state'),
-    ICETS_CACHE_DIR: options.cacheDir ?? join(base, 'cache'),
+    ICETS_CACHE_DIR: options.coldCache === true || shared === undefined ? join(base, 'cache') : shared,
     ICETS_SOCKET_DIR: join(base, 'sockets'),
     ICETS_LOG_LEVEL: 'debug',
     ...options.env,

@@ -1,4 +1,4 @@
-// A generated C++ project with a hand-written build.ninja: enough units of about a second each to have something to break.
+// A generated C++ project with a hand-written build.ninja: enough units of half a second each to have something to break.
 
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -20,10 +20,9 @@ export function writeNinjaProject(folder: string, units: number, launcher: strin
   for (const [i, name] of names.entries()) {
     writeFileSync(
       join(folder, `${name}.cc`),
-      `#include <map>\n#include <regex>\n#include <vector>\n#include "include/shape.h"\n` +
+      `#include <map>\n#include <vector>\n#include "include/shape.h"\n` +
         `int ${name}(const std::vector<Shape>& all) {\n  std::map<std::string, int> sums;\n` +
-        `  std::regex wanted("s${i}.*");\n` +
-        `  for (const auto& one : all) if (std::regex_match(one.name, wanted)) sums[one.name] += one.sides + ${i};\n` +
+        `  for (const auto& one : all) if (one.name.size() > ${i}) sums[one.name] += one.sides + ${i};\n` +
         `  return static_cast<int>(sums.size());\n}\n`,
     );
   }
