@@ -118,21 +118,23 @@ describe('the disk store under any use', () => {
       }
       expect(store.figures().bytes).toBeLessThanOrEqual(limitBytes + 2 * 20 * 4096);
     };
-    try {
-      await fc.assert(
-        fc.asyncProperty(fc.array(fc.array(operations, { maxLength: 4 }), { maxLength: 12 }), async (steps) => {
-          for (const step of steps) {
-            const restarts = step.some(({ kind }) => kind === 'reopen' || kind === 'damage');
-            // Operations of a step run at the same time, unless one of them closes the store.
-            if (restarts) for (const operation of step) await run(operation);
-            else await Promise.all(step.map(run));
-          }
-        }),
-        { numRuns: 1_000_000, interruptAfterTimeLimit: 2 * budgetMs, markInterruptAsFailure: false },
-      );
-    } finally {
-      await store.close();
-    }
+    let running = Promise.resolve();
+    const runAll = async (steps: readonly (readonly Operation[])[]): Promise<void> => {
+      for (const step of steps) {
+        const restarts = step.some(({ kind }) => kind === 'reopen' || kind === 'damage');
+        // Operations of a step run at the same time, unless one of them closes the store.
+        if (restarts) for (const operation of step) await run(operation);
+        else await Promise.all(step.map(run));
+      }
+    };
+    const steps = fc.array(fc.array(operations, { maxLength: 4 }), { maxLength: 12 });
+    await fc.assert(
+      fc.asyncProperty(steps, (some) => (running = runAll(some))),
+      { numRuns: 1_000_000, interruptAfterTimeLimit: 2 * budgetMs, markInterruptAsFailure: false },
+    );
+    // fast-check does not wait for the run that it interrupts.
+    await running;
+    await store.close();
     await rm(dir, { recursive: true });
   });
 });
