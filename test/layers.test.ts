@@ -14,7 +14,7 @@ interface Layer {
 function readTable(): Map<string, Layer> {
   const text = readFileSync(join(root, 'docs/architecture.md'), 'utf8');
   const layers = new Map<string, Layer>();
-  for (const row of text.matchAll(/^\| (\d) \| ([^|]+) \| ([^|]+) \|$/gm)) {
+  for (const row of text.matchAll(/^\| *(\d) *\|([^|]+)\|([^|]+)\|$/gm)) {
     const allowed = row[3]!.trim();
     const mayImport =
       allowed === 'all' ? ('all' as const) : new Set(allowed === 'nothing' ? [] : allowed.split(',').map((s) => s.trim()));
