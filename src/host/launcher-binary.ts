@@ -13,7 +13,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { err, ok, type Result } from '../base/result.ts';
 
 export interface LauncherBinaryOptions {
@@ -163,8 +163,15 @@ function isExecutable(path: string): boolean {
 }
 
 function isWritableFolder(folder: string): boolean {
+  // Not mkdir's own recursion: Node 20 never returns from it below /proc.
+  for (const level of [dirname(folder), folder]) {
+    try {
+      mkdirSync(level, { mode: 0o700 });
+    } catch {
+      // It is there, or the check below finds that it is not.
+    }
+  }
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
     accessSync(folder, constants.W_OK | constants.X_OK);
     return true;
   } catch {

@@ -210,8 +210,10 @@ function readAgentMessage(type: number, reader: FrameReader): AgentMessage | und
       return readHello(reader);
     case types.heartbeat:
       return { kind: 'heartbeat' };
-    case types['run-locally']:
-      return { kind: 'run-locally', step: reader.text() };
+    case types['run-locally']: {
+      const step = reader.text();
+      return step.includes('\0') ? undefined : { kind: 'run-locally', step };
+    }
     case types.exec:
       return { kind: 'exec' };
     case types.output: {

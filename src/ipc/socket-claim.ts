@@ -1,6 +1,7 @@
 // Listening on the agent's socket so that of several agents that start at once exactly one does, and a socket that a
 // dead agent left behind is replaced. A lock file would do it too, but Node cannot lock files.
 
+import { randomBytes } from 'node:crypto';
 import { linkSync, lstatSync, readdirSync, renameSync, rmSync, unlinkSync } from 'node:fs';
 import { connect, type Server } from 'node:net';
 import { err, ok, type Result } from '../base/result.ts';
@@ -23,7 +24,7 @@ export interface SocketClaim {
  */
 export async function claimSocket(server: Server, folder: string): Promise<Result<SocketClaim, ClaimFailure>> {
   const wanted = `${folder}/${socketName}`;
-  const ownName = `${socketName}.${process.pid}.${Date.now().toString(36)}`;
+  const ownName = `${socketName}.${process.pid}.${randomBytes(4).toString('hex')}`;
   const own = `${folder}/${ownName}`;
   sweepLeftovers(folder);
   const listening = await listen(server, folder, ownName);

@@ -95,7 +95,9 @@ describe.each(['launcher.c', 'client.mjs'])('%s without an agent', (which) => {
       bundleFakeAgent(folder);
       const env = { ICETS_SOCKET_DIR: `${folder}/sock` };
       await runLauncher(launcher, command, { env });
+      const dead = started(folder)[0]!.pid;
       endAgents(`${folder}/sock`);
+      await until('the agent is dead', () => !existsSync(`/proc/${dead}/cwd`));
       expect(existsSync(`${folder}/sock/agent.sock`)).toBe(true);
       rmSync(`${folder}/sock/events`);
       expect((await runLauncher(launcher, command, { env })).code).toBe(5);
