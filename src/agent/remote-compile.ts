@@ -9,11 +9,11 @@ import type { ParsedCompile } from '../compiler/parsed-compile.ts';
 import { remoteCommand, type RemoteCommand } from '../compiler/remote-command.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import type { ActionResult, OutputFile } from '../model/action.ts';
-import { parseDigest } from '../model/digest.ts';
+import { digestKey, parseDigest } from '../model/digest.ts';
 import type { LocalReason, RemoteFailure } from '../model/failure.ts';
 import type { ExecuteOutcome, RemoteExecutor } from '../model/remote-executor.ts';
 import type { StepPhases, StepPlace } from '../model/step.ts';
-import { treeBlobs, type TreeNode } from '../model/tree.ts';
+import { treeBlobs } from '../model/tree.ts';
 import { zeroTimings, type Timings } from '../model/action.ts';
 import type { AssembledRoot, InputRoots } from '../scan/input-root.ts';
 import type { Closure, ClosureScanner } from '../scan/scanner.ts';
@@ -79,8 +79,6 @@ const scratchDepfile = '/tmp/icets-dependencies.d';
 
 export class RemoteCompiler {
   readonly #parts: RemoteCompileParts;
-  /** treeBlobs of a toolchain or system tree, kept as long as the tree */
-  readonly #baseBlobs = new WeakMap<TreeNode, ReturnType<typeof treeBlobs>>();
 
   constructor(parts: RemoteCompileParts) {
     this.#parts = parts;
@@ -234,12 +232,10 @@ export class RemoteCompiler {
     for (let attempt = 1; ; attempt++) {
       const startMs = performance.now();
       const uploaded = await uploader.ensure(
+        [{ kind: 'bytes', ...built.action }, { kind: 'bytes', ...built.command }, ...root.root.blobs],
         [
-          { kind: 'bytes', ...built.action },
-          { kind: 'bytes', ...built.command },
-          ...root.root.blobs,
-          ...this.#blobsOf(root.base.root),
-          ...toolchain.blobs(),
+          { key: digestKey(root.base.root.blob.digest), items: () => treeBlobs(root.base.root) },
+          { key: digestKey(toolchain.id), items: () => toolchain.blobs() },
         ],
         signal,
       );
@@ -269,15 +265,6 @@ export class RemoteCompiler {
       if (outcome.error.reason !== 'missing-blob' || attempt === 2) return whyLocal(outcome.error);
       uploader.forget();
     }
-  }
-
-  #blobsOf(node: TreeNode): ReturnType<typeof treeBlobs> {
-    let blobs = this.#baseBlobs.get(node);
-    if (blobs === undefined) {
-      blobs = treeBlobs(node);
-      this.#baseBlobs.set(node, blobs);
-    }
-    return blobs;
   }
 
   /** The checks of design.md, "Proof of a result". */

@@ -12,11 +12,19 @@ export type UploadItem =
   | { readonly kind: 'bytes'; readonly digest: Digest; readonly bytes: Uint8Array }
   | { readonly kind: 'file'; readonly digest: Digest; readonly path: string };
 
+/** Many blobs that are known, or not, as a whole: a toolchain, a tree of system headers. */
+export interface UploadGroup {
+  /** names the content of the group, such as the digest of its root */
+  readonly key: string;
+  items(): readonly UploadItem[];
+}
+
 export type UploadFailure = RemoteFailure | { readonly reason: 'input-changed'; readonly message: string };
 
 const batchBytes = 1024 * 1024;
 const chunkBytes = 256 * 1024;
 const batchesAtOnce = 4;
+const knownLimit = 500_000;
 
 export interface UploaderOptions {
   readonly blobs: BlobStore;
@@ -31,6 +39,7 @@ export class Uploader {
   readonly #options: UploaderOptions;
   /** digest key to the time until which the blob is known to be in the store */
   readonly #known = new Map<string, number>();
+  readonly #knownGroups = new Map<string, number>();
   readonly #sending = new Map<string, Promise<Result<number, UploadFailure>>>();
 
   constructor(options: UploaderOptions) {
@@ -40,10 +49,26 @@ export class Uploader {
   /** Forgets what is known to be there: after a reconnect, or when a blob turned out to be missing. */
   forget(): void {
     this.#known.clear();
+    this.#knownGroups.clear();
   }
 
   /** Makes sure that all of these are in the store; answers the bytes that went up on behalf of this call. */
-  async ensure(items: readonly UploadItem[], signal?: AbortSignal): Promise<Result<number, UploadFailure>> {
+  async ensure(
+    items: readonly UploadItem[],
+    groups: readonly UploadGroup[],
+    signal?: AbortSignal,
+  ): Promise<Result<number, UploadFailure>> {
+    const startMs = this.#options.nowMs();
+    const newGroups = groups.filter((group) => (this.#knownGroups.get(group.key) ?? 0) <= startMs);
+    const all = newGroups.length === 0 ? items : [...items, ...newGroups.flatMap((group) => group.items())];
+    const sent = await this.#ensureEach(all, signal);
+    if (sent.ok) {
+      for (const group of newGroups) this.#knownGroups.set(group.key, startMs + this.#options.knownForMs);
+    }
+    return sent;
+  }
+
+  async #ensureEach(items: readonly UploadItem[], signal?: AbortSignal): Promise<Result<number, UploadFailure>> {
     const now = this.#options.nowMs();
     const wanted = new Map<string, UploadItem>();
     const waiting: Promise<Result<number, UploadFailure>>[] = [];
@@ -118,6 +143,7 @@ export class Uploader {
     if (failure === undefined) await flush();
     await Promise.all(underWay);
     if (failure !== undefined) return err(failure);
+    if (this.#known.size > knownLimit) this.forget();
     const until = this.#options.nowMs() + this.#options.knownForMs;
     for (const item of items) this.#known.set(digestKey(item.digest), until);
     return ok(sent);

@@ -76,11 +76,11 @@ const item = (text: string) => ({ kind: 'bytes' as const, ...blobOf(Buffer.from(
 describe('Uploader', () => {
   test('sends a blob once and does not ask again while it is known', async () => {
     const { store, uploader, clock } = setUp();
-    expect(await uploader.ensure([item('a')])).toEqual(ok(1));
-    expect(await uploader.ensure([item('a')])).toEqual(ok(0));
+    expect(await uploader.ensure([item('a')], [])).toEqual(ok(1));
+    expect(await uploader.ensure([item('a')], [])).toEqual(ok(0));
     expect(store.asked).toBe(1);
     clock.nowMs = 2000;
-    expect(await uploader.ensure([item('a')])).toEqual(ok(0));
+    expect(await uploader.ensure([item('a')], [])).toEqual(ok(0));
     expect(store.asked).toBe(2);
     expect(store.writes).toHaveLength(1);
   });
@@ -89,8 +89,8 @@ describe('Uploader', () => {
     const { store, uploader } = setUp();
     const gate = deferred<void>();
     store.gate = gate.promise;
-    const first = uploader.ensure([item('a')]);
-    const second = uploader.ensure([item('a'), item('b')]);
+    const first = uploader.ensure([item('a')], []);
+    const second = uploader.ensure([item('a'), item('b')], []);
     gate.resolve();
     expect((await first).ok && (await second).ok).toBe(true);
     expect(store.writes.sort()).toEqual([item('a'), item('b')].map((one) => digestKey(one.digest)).sort());
@@ -98,23 +98,42 @@ describe('Uploader', () => {
 
   test('refuses a file whose content is no longer what was predicted', async () => {
     const { store, uploader } = setUp({ '/a.h': 'changed' });
-    const result = await uploader.ensure([{ kind: 'file', path: '/a.h', digest: item('as it was').digest }]);
+    const result = await uploader.ensure([{ kind: 'file', path: '/a.h', digest: item('as it was').digest }], []);
     expect(result).toEqual(err(expect.objectContaining({ reason: 'input-changed' })));
     expect(store.writes).toEqual([]);
   });
 
+  test('asks about a group as a whole, and not again while it is known', async () => {
+    const { store, uploader, clock } = setUp();
+    let listed = 0;
+    const group = {
+      key: 'headers',
+      items: () => {
+        listed += 1;
+        return [item('a'), item('b')];
+      },
+    };
+    expect(await uploader.ensure([item('c')], [group])).toEqual(ok(3));
+    expect(await uploader.ensure([item('d')], [group])).toEqual(ok(1));
+    expect(listed).toBe(1);
+    clock.nowMs = 2000;
+    await uploader.ensure([], [group]);
+    expect(listed).toBe(2);
+    expect(store.writes).toHaveLength(4);
+  });
+
   test('asks again after it was told to forget', async () => {
     const { store, uploader } = setUp();
-    await uploader.ensure([item('a')]);
+    await uploader.ensure([item('a')], []);
     store.present.clear();
     uploader.forget();
-    expect(await uploader.ensure([item('a')])).toEqual(ok(1));
+    expect(await uploader.ensure([item('a')], [])).toEqual(ok(1));
   });
 
   test('sends a large blob in chunks', async () => {
     const { store, uploader } = setUp();
     const large = item('x'.repeat(3 * 1024 * 1024));
-    expect(await uploader.ensure([large, item('small')])).toEqual(ok(3 * 1024 * 1024 + 5));
+    expect(await uploader.ensure([large, item('small')], [])).toEqual(ok(3 * 1024 * 1024 + 5));
     expect(store.writes).toContain(digestKey(large.digest));
   });
 });
