@@ -1,5 +1,5 @@
 // Reads jest's JSON reports: one line per project with the failures, or the total over several reports.
-//   test-summary.mjs PROJECT REPORT        test-summary.mjs --total REPORT...
+//   test-summary.mjs PROJECT REPORT        test-summary.mjs --total FAILED_CHECKS REPORT...
 
 import { existsSync, readFileSync } from 'node:fs';
 
@@ -28,18 +28,20 @@ function readReport(file) {
   };
 }
 
-const [first, ...files] = process.argv.slice(2);
-const reports = files.map(readReport);
+const [first, ...rest] = process.argv.slice(2);
+const failedChecks = first === '--total' ? Number(rest.shift()) : 0;
+const reports = rest.map(readReport);
 const sum = (/** @type {'passed' | 'failed' | 'skipped'} */ key) =>
   reports.reduce((total, report) => total + report[key], 0);
 if (first !== '--total') {
   for (const failure of reports.flatMap((report) => report.failures)) console.log(`--- ${first}: ${failure}\n`);
 }
+const failed = sum('failed') + failedChecks;
 const skipped = sum('skipped') > 0 ? `, ${sum('skipped')} skipped` : '';
 const seconds = (reports.reduce((total, report) => total + report.ms, 0) / 1000).toFixed(1);
 console.log(
   first === '--total'
-    ? `${sum('passed')} passed, ${sum('failed')} failed`
-    : `${(first ?? '').padEnd(8)} ${sum('passed')} passed, ${sum('failed')} failed${skipped} (${seconds} s)`,
+    ? `${sum('passed')} passed, ${failed} failed`
+    : `${(first ?? '').padEnd(8)} ${sum('passed')} passed, ${failed} failed${skipped} (${seconds} s)`,
 );
-process.exitCode = sum('failed') > 0 ? 1 : 0;
+process.exitCode = failed > 0 ? 1 : 0;

@@ -81,6 +81,7 @@ async function benchProjects(cluster, work) {
         missing: result.missing,
         'left behind': result.extra,
         'other mode': result.modes,
+        'no record': result.noRecord,
       })) {
         for (const file of files.slice(0, 20)) say(`  ${title}: ${file}`);
         if (files.length > 20) say(`  ${title}: and ${files.length - 20} more`);

@@ -76,10 +76,24 @@ export async function startPrivateCluster({ workers, name }) {
   try {
     await mustRun([icetsProgram, 'up', '--workers', String(workers)], { env });
   } catch (error) {
+    const logs = await lastLines(at('state/logs'));
     await cluster.stop();
-    throw error;
+    throw new Error(`${error instanceof Error ? error.message : String(error)}${logs}`);
   }
   return cluster;
+}
+
+/**
+ * The end of every log, for the message of a cluster that did not start.
+ * @param {string} folder
+ */
+async function lastLines(folder) {
+  let text = '';
+  for (const name of existsSync(folder) ? readdirSync(folder).sort() : []) {
+    const lines = (await readFile(join(folder, name), 'utf8')).trim().split('\n').slice(-5);
+    text += `\n${name}:\n  ${lines.join('\n  ')}`;
+  }
+  return text;
 }
 
 /**

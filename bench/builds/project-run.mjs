@@ -28,6 +28,7 @@ import { icetsProgram } from './private-cluster.mjs';
  * @property {string[]} modes
  * @property {boolean | undefined} ninjaDepsSame
  * @property {Record<string, number>} localUnits why units were compiled here
+ * @property {string[]} noRecord units of which icets kept no record
  * @property {Record<string, number>} localOther why other steps ran here
  * @property {number} plainMs
  * @property {number} icetsMs
@@ -89,6 +90,7 @@ export async function runProject({ project, configuration, pristine, folder, clu
     modes: comparison.modes,
     ninjaDepsSame: plain.deps === undefined ? undefined : plain.deps === through.deps,
     localUnits: countReasons(placed.map((place) => (place === undefined ? 'no record' : reasonOf(place)))),
+    noRecord: units.filter((unit) => !recordOf.has(unit)),
     localOther: countReasons(
       records
         .filter((record) => record.output === undefined || !unitSet.has(relative(tree, record.output)))
