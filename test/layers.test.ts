@@ -17,7 +17,9 @@ function readTable(): Map<string, Layer> {
   for (const row of text.matchAll(/^\| *(\d) *\|([^|]+)\|([^|]+)\|$/gm)) {
     const allowed = row[3]!.trim();
     const mayImport =
-      allowed === 'all' ? ('all' as const) : new Set(allowed === 'nothing' ? [] : allowed.split(',').map((s) => s.trim()));
+      allowed === 'all'
+        ? ('all' as const)
+        : new Set(allowed === 'nothing' ? [] : allowed.split(',').map((s) => s.trim()));
     for (const folder of row[2]!.split(',')) layers.set(folder.trim(), { rank: Number(row[1]), mayImport });
   }
   return layers;

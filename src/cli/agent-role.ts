@@ -104,8 +104,8 @@ export async function runAgent(settings: Settings): Promise<string | undefined> 
         lastActiveMs = clock.monotonicMs();
       }
     },
-    onOtherVersion: () => {
-      if (running === 0) ended('a launcher of another build came by');
+    onOtherVersion: (hello) => {
+      if (hello.builtMs > startedMs) ended('a launcher of a newer build came by');
     },
   });
   if (!server.ok) {

@@ -8,12 +8,6 @@ export function positiveInteger(text: string): number {
   return value;
 }
 
-export function positiveNumber(text: string): number {
-  const value = Number(text);
-  if (!Number.isFinite(value) || value <= 0) throw new InvalidArgumentError('a number above 0 is needed.');
-  return value;
-}
-
 /** `HOST:PORT`, IPv6 hosts in brackets. */
 export function hostAndPort(text: string): { host: string; port: number } {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):([0-9]{1,5})$/.exec(text);

@@ -20,11 +20,6 @@ export function fileLog(path: string, level: string, name: string): Log {
   return adapt(pino({ level, base: { name, pid: process.pid } }, destination));
 }
 
-/** Logs to standard error, for roles in the foreground. */
-export function stderrLog(level: string, name: string): Log {
-  return adapt(pino({ level, base: { name } }, pinoDestination({ dest: 2, sync: true })));
-}
-
 function rotate(path: string): boolean {
   try {
     if (statSync(path).size < rotateBytes) return false;

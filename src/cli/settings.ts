@@ -1,12 +1,13 @@
 // Where things are and what the user chose: environment variables over config.toml over defaults.
 // docs/guide/configuration.md lists every variable; a test compares the two.
 
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { availableParallelism, homedir } from 'node:os';
 import { join } from 'node:path';
 import { parse as parseToml } from 'smol-toml';
 import * as z from 'zod/mini';
 import { err, ok, type Result } from '../base/result.ts';
+import { socketFolder } from '../ipc/socket-folder.ts';
 
 const fileShape = z.strictObject({
   scheduler: z.optional(
@@ -101,11 +102,13 @@ export function readSettings(env: Environment): Result<Settings, string> {
   if (level !== 'debug' && level !== 'info' && level !== 'warn' && level !== 'error') {
     return err(`ICETS_LOG_LEVEL=${level} is none of debug, info, warn, error`);
   }
+  const socketDir = socketFolder(env, process.getuid?.() ?? 0);
+  if (socketDir === undefined) return err(`ICETS_SOCKET_DIR=${env['ICETS_SOCKET_DIR'] ?? ''} is not an absolute path`);
   const stateDir = env['ICETS_STATE_DIR'] ?? join(env['XDG_STATE_HOME'] ?? join(home, '.local/state'), 'icets');
   return ok({
     cacheDir: env['ICETS_CACHE_DIR'] ?? join(env['XDG_CACHE_HOME'] ?? join(home, '.cache'), 'icets'),
     stateDir,
-    socketDir: socketDirectory(env),
+    socketDir,
     configFile,
     schedulerUrl: env['ICETS_SCHEDULER'] ?? config.scheduler?.url,
     listen: config.scheduler?.listen ?? '127.0.0.1:8765',
@@ -122,13 +125,6 @@ export function readSettings(env: Environment): Result<Settings, string> {
         config.worker?.memory_limit_gib === undefined ? undefined : config.worker.memory_limit_gib * gib,
     },
   });
-}
-
-/** The same rule as the launcher's (docs/launcher-protocol.md). */
-export function socketDirectory(env: Environment): string {
-  if (env['ICETS_SOCKET_DIR']) return env['ICETS_SOCKET_DIR'];
-  if (env['XDG_RUNTIME_DIR'] && existsSync(env['XDG_RUNTIME_DIR'])) return join(env['XDG_RUNTIME_DIR'], 'icets');
-  return join(env['TMPDIR'] ?? '/tmp', `icets-${process.getuid?.() ?? 0}`);
 }
 
 function readFile(path: string, mustExist: boolean): Result<z.infer<typeof fileShape>, string> {

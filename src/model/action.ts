@@ -7,15 +7,13 @@ import {
   Command,
   Directory,
   type FileNode,
-  type DirectoryNode,
-  type SymlinkNode,
   type OutputFile,
 } from '../proto/generated/build/bazel/remote/execution/v2/remote_execution.ts';
 import { ExecutionHints, Timings, Toolchain } from '../proto/generated/icets/link/v1/link.ts';
 import { digestOf, type Digest } from './digest.ts';
 
 export { Action, ActionResult, Command, Directory, ExecutionHints, Timings, Toolchain };
-export type { FileNode, DirectoryNode, SymlinkNode, OutputFile };
+export type { FileNode, OutputFile };
 
 export interface Blob {
   readonly digest: Digest;

@@ -5,7 +5,7 @@ import { lstatSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Action, blobOf, Command, encodeAction, encodeCommand, type Blob } from '../../src/model/action.ts';
 import type { BlobStore } from '../../src/model/blob-store.ts';
-import { digestKey, digestOf, type Digest } from '../../src/model/digest.ts';
+import { digestKey, type Digest } from '../../src/model/digest.ts';
 import { treeNode, type TreeFile, type TreeNode } from '../../src/model/tree.ts';
 
 interface Folder {
@@ -186,8 +186,6 @@ export function addShell(root: InputRootBuilder): void {
     root.program(`/usr/bin/${name}`);
   }
 }
-
-export const digestOfText = (text: string): Digest => digestOf(Buffer.from(text));
 
 function newFolder(): Folder {
   return { files: new Map(), folders: new Map(), symlinks: new Map() };
