@@ -1,13 +1,21 @@
 // The Processes port with Node's own child processes, for machines where the launcher cannot be compiled. Poorer than
 // the spawner: it forks this process, knows no resource use, and a terminal is replaced by a pipe.
 
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
+import { openSync } from 'node:fs';
 import { constants } from 'node:os';
 import { err, ok } from '../base/result.ts';
 import type { Processes, ProcessLimits, ProcessStatus } from '../model/processes.ts';
 
 /** After the program has ended, how long something it left behind may hold its output open. */
 const drainMs = 2000;
+
+let nowhereFd: number | undefined;
+
+/** Where the number of an inner process goes that nobody reads; a descriptor above 2 cannot be 'ignore'. */
+function nowhere(): number {
+  return (nowhereFd ??= openSync('/dev/null', 'w'));
+}
 
 export function nodeProcesses(): Processes {
   return {
@@ -25,7 +33,7 @@ export function nodeProcesses(): Processes {
           cwd: spec.cwd,
           env: spec.env,
           detached: true,
-          stdio: ['ignore', 'pipe', 'pipe'] as ['ignore', 'pipe', 'pipe'],
+          stdio: ['ignore', 'pipe', 'pipe', ...(spec.innerPidFd === undefined ? [] : [nowhere()])] as StdioOptions,
         };
         child =
           limits === ''

@@ -4,7 +4,7 @@
 import { FrameReader, FrameWriter, type Frame } from '../base/frame.ts';
 import type { ProcessSpec, ProcessStatus } from '../model/processes.ts';
 
-export const spawnerProtocol = 1;
+export const spawnerProtocol = 2;
 
 const requestTypes = { spawn: 1, kill: 2 } as const;
 const eventTypes = { hello: 16, started: 17, output: 18, exited: 19, failed: 20 } as const;
@@ -51,6 +51,7 @@ export function encodeSpawn(id: number, spec: ProcessSpec): Buffer {
   return writer
     .u64(spec.timeoutMs === undefined ? 0 : Math.max(1, whole(spec.timeoutMs)))
     .u64(whole(spec.outputLimitBytes))
+    .u8(spec.innerPidFd === undefined ? 0 : 1)
     .finish();
 }
 

@@ -1264,12 +1264,14 @@ enum spawner_frame {
 };
 
 enum {
-  SPAWNER_PROTOCOL = 1,
+  SPAWNER_PROTOCOL = 2,
   MAX_CHILDREN = 4096,
   MAX_SPAWN_FRAME = 64 << 20,
   OUTBOX_BYTES = 1 << 20,  // when so much waits for the reader, the children wait too
   READ_BYTES = 64 << 10,
   DRAIN_MS = 2000,         // how long a pipe may stay open after the child that had it
+  INNER_MS = 100,          // how long we wait for the inner process of a child that has ended
+  INNER_FD = 3,            // where a child may tell the number of its inner process
 };
 
 struct child {
@@ -1282,6 +1284,12 @@ struct child {
   struct rusage usage;
   int status;
   int ended, truncated, timed_out;
+  // Of a sandbox: what it runs in is a process that it leaves behind, and with it the figures of the program inside.
+  int inner_fd;  // -1: there is none, or all has been read
+  pid_t inner;   // 0: unknown
+  int64_t inner_until_ms;  // 0: not awaited
+  int inner_reaped;
+  struct rusage inner_usage;
 };
 
 static struct child *children;
@@ -1312,7 +1320,8 @@ struct spawn {
   struct rlimit limits[4];
   int limited[4];
   uint64_t timeout_ms, output_limit;
-  int out, err;  // the child's ends
+  int tells_inner;
+  int out, err, inner;  // the child's ends; inner is -1 when it has none
   const sigset_t *mask;
   pid_t parent;
   char path[PATH_MAX];
@@ -1361,7 +1370,8 @@ static pid_t __attribute__((noinline)) start_spawned(struct spawn *s) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   setpgid(0, 0);
   s->failed = "cannot set up descriptors";
-  if (getppid() == s->parent && dup2(null_fd, 0) == 0 && dup2(s->out, 1) == 1 && dup2(s->err, 2) == 2) {
+  if (getppid() == s->parent && dup2(null_fd, 0) == 0 && dup2(s->out, 1) == 1 && dup2(s->err, 2) == 2 &&
+      (s->inner < 0 || dup2(s->inner, INNER_FD) == INNER_FD)) {
     s->failed = "cannot set limits";
     struct rlimit no_core = {0, 0};
     int limited = setrlimit(RLIMIT_CORE, &no_core) == 0;
@@ -1431,7 +1441,8 @@ static void spawn_child(struct fields *f, const sigset_t *mask) {
   }
   s.timeout_ms = take_number(f, 8);
   s.output_limit = take_number(f, 8);
-  int pipes[2][2] = {{-1, -1}, {-1, -1}};
+  s.tells_inner = (int)take_number(f, 1);
+  int pipes[3][2] = {{-1, -1}, {-1, -1}, {-1, -1}};
   const char *trouble = NULL;
   if (f->bad || !s.argv || !s.argv[0] || !s.environment) {
     errno = EINVAL;
@@ -1444,6 +1455,8 @@ static void spawn_child(struct fields *f, const sigset_t *mask) {
   } else if (s.terminal ? !open_terminal(&s.size, &pipes[1][0], &pipes[1][1]) : pipe2(pipes[1], O_CLOEXEC) != 0) {
     trouble = s.terminal ? "cannot make a terminal" : "cannot make a pipe";
     pipes[1][0] = pipes[1][1] = -1;
+  } else if (s.tells_inner && pipe2(pipes[2], O_CLOEXEC) != 0) {
+    trouble = "cannot make a pipe";
   }
   if (!trouble && child_count == child_room) {
     size_t room = child_room ? child_room * 2 : 64;
@@ -1462,6 +1475,7 @@ static void spawn_child(struct fields *f, const sigset_t *mask) {
     if (!*s.executable) s.executable = s.argv[0];
     s.out = pipes[0][1];
     s.err = pipes[1][1];
+    s.inner = pipes[2][1];
     s.mask = mask;
     s.parent = getpid();
     pid = start_spawned(&s);
@@ -1476,18 +1490,20 @@ static void spawn_child(struct fields *f, const sigset_t *mask) {
     }
   }
   int error = errno;
-  for (int i = 0; i < 2; i++)
+  for (int i = 0; i < 3; i++)
     if (pipes[i][1] >= 0) close(pipes[i][1]);
   if (trouble) {
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 3; i++)
       if (pipes[i][0] >= 0) close(pipes[i][0]);
     post_failed(s.id, error, trouble, detail);
   } else {
-    for (int i = 0; i < 2; i++) fcntl(pipes[i][0], F_SETFL, O_NONBLOCK);
+    for (int i = 0; i < 3; i++)
+      if (pipes[i][0] >= 0) fcntl(pipes[i][0], F_SETFL, O_NONBLOCK);
     children[child_count++] = (struct child){
         .id = s.id,
         .pid = pid,
         .fds = {pipes[0][0], pipes[1][0]},
+        .inner_fd = pipes[2][0],
         .limit = s.output_limit,
         .began_us = began,
         .kill_at_ms = s.timeout_ms ? began / 1000 + (int64_t)s.timeout_ms : 0,
@@ -1510,7 +1526,51 @@ static void kill_everything(void) {
   for (size_t i = 0; i < child_count; i++) kill_group(&children[i]);
 }
 
-/** Takes the children that have ended; what they left in their group ends with them. */
+/** Reads the number of the inner process: `"child-pid": N` in a few lines of JSON. The pipe stays until the child has ended. */
+static void learn_inner(struct child *c) {
+  static const char key[] = "\"child-pid\":";
+  if (c->inner_fd < 0) return;
+  char text[512];
+  ssize_t got = c->inner ? 0 : read(c->inner_fd, text, sizeof text - 1);
+  if (c->ended) {
+    close(c->inner_fd);
+    c->inner_fd = -1;
+  }
+  text[got > 0 ? got : 0] = 0;
+  const char *at = strstr(text, key);
+  if (!at) return;
+  at += sizeof key - 1;
+  while (*at == ' ') at++;
+  int64_t number = 0;
+  for (; *at >= '0' && *at <= '9' && number < INT32_MAX; at++) number = number * 10 + (*at - '0');
+  if (number > 1 && number < INT32_MAX) c->inner = (pid_t)number;
+}
+
+static void keep_inner(pid_t pid, const struct rusage *usage) {
+  for (size_t i = 0; i < child_count; i++) {
+    struct child *c = &children[i];
+    learn_inner(c);
+    if (c->inner != pid || c->inner_reaped) continue;
+    c->inner_reaped = 1;
+    c->inner_until_ms = 0;
+    c->inner_usage = *usage;
+  }
+}
+
+/** The inner process came to us when the child ended. If it did not, the child has waited for it itself. */
+static void await_inner(struct child *c, int64_t now) {
+  learn_inner(c);
+  if (!c->inner || c->inner_reaped) return;
+  for (size_t i = 0; i < child_count; i++)
+    if (children[i].pid == c->inner && !children[i].ended) return;  // the number was given again
+  siginfo_t info = {.si_pid = 0};
+  if (waitid(P_PID, (id_t)c->inner, &info, WEXITED | WNOHANG | WNOWAIT) != 0) return;
+  // Ours and not reaped yet, so the number is still its own. Without the child it has nothing to live for.
+  kill(c->inner, SIGKILL);
+  c->inner_until_ms = now + INNER_MS;
+}
+
+/** Takes the children that have ended; what they left in their group ends with them. Orphans of theirs come here too. */
 static void reap_children(void) {
   for (;;) {
     siginfo_t info = {.si_pid = 0};
@@ -1518,10 +1578,14 @@ static void reap_children(void) {
     struct child *c = NULL;
     for (size_t i = 0; i < child_count; i++)
       if (children[i].pid == info.si_pid && !children[i].ended) c = &children[i];
-    kill(-info.si_pid, SIGKILL);
+    if (c) kill(-info.si_pid, SIGKILL);
     struct rusage usage;
     int status;
-    if (wait4(info.si_pid, &status, 0, &usage) != info.si_pid || !c) continue;
+    if (wait4(info.si_pid, &status, 0, &usage) != info.si_pid) continue;
+    if (!c) {
+      keep_inner(info.si_pid, &usage);
+      continue;
+    }
     int64_t now = now_us();
     c->ended = 1;
     c->status = status;
@@ -1529,6 +1593,7 @@ static void reap_children(void) {
     c->wall_us = (uint64_t)(now - c->began_us);
     c->drain_until_ms = now / 1000 + DRAIN_MS;
     c->kill_at_ms = 0;
+    await_inner(c, now / 1000);
   }
 }
 
@@ -1571,16 +1636,23 @@ static void report_ended(void) {
           close(c->fds[k]);
           c->fds[k] = -1;
         }
-    if (!c->ended || c->fds[0] >= 0 || c->fds[1] >= 0) {
+    if (!c->ended || c->fds[0] >= 0 || c->fds[1] >= 0 || now_ms() < c->inner_until_ms) {
       i++;
       continue;
+    }
+    uint64_t user = micros(c->usage.ru_utime), system = micros(c->usage.ru_stime);
+    uint64_t peak = (uint64_t)c->usage.ru_maxrss;
+    if (c->inner_reaped) {
+      user += micros(c->inner_usage.ru_utime);
+      system += micros(c->inner_usage.ru_stime);
+      if ((uint64_t)c->inner_usage.ru_maxrss > peak) peak = (uint64_t)c->inner_usage.ru_maxrss;
     }
     size_t start = begin_frame(&outbox, S_EXITED);
     put_u32(&outbox, c->id);
     put_status(&outbox, c->status);
-    put_u64(&outbox, micros(c->usage.ru_utime));
-    put_u64(&outbox, micros(c->usage.ru_stime));
-    put_u64(&outbox, (uint64_t)c->usage.ru_maxrss * 1024);
+    put_u64(&outbox, user);
+    put_u64(&outbox, system);
+    put_u64(&outbox, peak * 1024);
     put_u64(&outbox, c->wall_us);
     put_u8(&outbox, (c->truncated ? 1U : 0U) | (c->timed_out ? 2U : 0U));
     end_frame(&outbox, start);
@@ -1640,7 +1712,9 @@ static int next_deadline_ms(void) {
   int64_t first = INT64_MAX;
   for (size_t i = 0; i < child_count; i++) {
     const struct child *c = &children[i];
-    if (c->ended && c->drain_until_ms < first) first = c->drain_until_ms;
+    int open = c->fds[0] >= 0 || c->fds[1] >= 0;
+    if (c->ended && open && c->drain_until_ms < first) first = c->drain_until_ms;
+    if (c->ended && !open && c->inner_until_ms < first) first = c->inner_until_ms;
     if (c->kill_at_ms && c->kill_at_ms < first) first = c->kill_at_ms;
   }
   if (first == INT64_MAX) return -1;
@@ -1672,6 +1746,7 @@ static int spawner(void) {
   sigemptyset(&child_signal);
   sigaddset(&child_signal, SIGCHLD);
   setsid();
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
   close_from(3);
   null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
   int signals = signalfd(-1, &child_signal, SFD_CLOEXEC | SFD_NONBLOCK);

@@ -28,6 +28,12 @@ export interface ProcessSpec {
   readonly limits?: ProcessLimits;
   /** wall time; the whole process group gets SIGKILL after it */
   readonly timeoutMs?: number;
+  /**
+   * The program is a sandbox (bwrap --info-fd 3): it writes `"child-pid": N` to this descriptor and may leave N behind when it
+   * ends. N is then killed, and its resource use and that of what it waited for count as the program's. An implementation
+   * without resource use opens the descriptor and ignores what is written.
+   */
+  readonly innerPidFd?: 3;
 }
 
 export type ProcessStatus =

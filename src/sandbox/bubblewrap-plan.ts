@@ -14,6 +14,8 @@ export interface SandboxDescription {
   readonly argv: readonly string[];
   /** also forbid user namespaces inside (bubblewrap 0.8 and later) */
   readonly forbidNamespaces: boolean;
+  /** where bwrap is to tell the process id of the sandbox's first process */
+  readonly innerPidFd?: number;
 }
 
 /** Neither root nor a user that a machine is likely to have rights for. */
@@ -46,6 +48,7 @@ export function bubblewrapArguments(description: SandboxDescription): string[] {
     '--new-session',
     '--clearenv',
   ];
+  if (description.innerPidFd !== undefined) args.push('--info-fd', String(description.innerPidFd));
   for (const [name, value] of description.env) args.push('--setenv', name, value);
   args.push('--ro-bind', description.root, '/', '--proc', '/proc');
   for (const device of sandboxDevices) args.push('--dev-bind', `/dev/${device}`, `/dev/${device}`);

@@ -29,6 +29,8 @@ export interface SandboxAbility {
   readonly forbidNamespaces: boolean;
 }
 
+/** bwrap does not wait for the process in which the program ran; without this the figures would be those of bwrap alone. */
+const innerPidFd = 3;
 const bubblewrapEnvironment = { PATH: '/usr/local/bin:/usr/bin:/bin' };
 
 /** Tries the sandbox once on the machine's own root; `worker-failed` when there is no bubblewrap or it is not allowed to work. */
@@ -66,13 +68,14 @@ export async function runSandboxed(
 ): Promise<Result<SandboxExit, RemoteFailure>> {
   const run = await processes.run(
     {
-      argv: bubblewrapArguments(description),
+      argv: bubblewrapArguments({ ...description, innerPidFd }),
       env: bubblewrapEnvironment,
       cwd: '/',
       ...(options.stderrTerminal === undefined ? {} : { stderrTerminal: options.stderrTerminal }),
       outputLimitBytes: limits.outputBytes,
       limits: limits.process,
       timeoutMs: limits.timeoutMs,
+      innerPidFd,
     },
     { signal: options.signal, onStarted: options.onStarted },
   );

@@ -138,6 +138,12 @@ describe.each(['the spawner', 'Node'])('processes through %s', (which) => {
     expect(exit.wallMs).toBeLessThan(20_000);
   });
 
+  test('leave a descriptor open for the number of an inner process, and only when asked', async () => {
+    const text = 'if echo "no number" 2>/dev/null >&3; then echo open; else echo closed; fi';
+    const said = await Promise.all([run(sh(text, { innerPidFd: 3 })), run(sh(text))]);
+    expect(said.map((exit) => Buffer.from(exit.stdout).toString())).toEqual(['open\n', 'closed\n']);
+  });
+
   if (which === 'Node') return;
 
   test('give their resource use', async () => {
@@ -145,6 +151,51 @@ describe.each(['the spawner', 'Node'])('processes through %s', (which) => {
     expect(exit.userMs + exit.systemMs).toBeGreaterThan(1);
     expect(exit.maxRssBytes).toBeGreaterThan(100_000);
   });
+
+  // A shell that ends before its child, as bwrap does; the child's own child does the work.
+  const work = 'i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done';
+  const leaving = (told: boolean) =>
+    sh(
+      [
+        `mkfifo ${folder}/$$`,
+        `{ sh -c '${work}'; echo done >${folder}/$$; exec sleep 600; } &`,
+        told ? 'echo "{ \\"child-pid\\": $! }" >&3' : '',
+        `read -r _ <${folder}/$$`,
+      ].join('\n'),
+      { innerPidFd: 3 },
+    );
+
+  test('count what an inner process used that outlives the program, and end it', async () => {
+    const spent = ({ userMs, systemMs }: ProcessExit) => userMs + systemMs;
+    const bare = await run(sh(`sh -c '${work}'`));
+    const untold = await run(leaving(false));
+    const told = await run(leaving(true));
+    expect([untold.status, told.status]).toEqual([bare.status, bare.status]);
+    expect(spent(told)).toBeGreaterThan(spent(bare) / 2);
+    expect(spent(untold)).toBeLessThan(spent(bare) / 2);
+  });
+
+  test('end an inner process with a session of its own when the program is killed', async () => {
+    const fifo = `${folder}/inner`;
+    await run(spec(['mkfifo', fifo]));
+    const controller = new AbortController();
+    const text = `setsid sleep 600 & echo "\\"child-pid\\": $!" >&3; echo $! >${fifo}; wait`;
+    const running = processes().run(sh(text, { innerPidFd: 3 }), { signal: controller.signal });
+    const inner = Number(await readFile(fifo, 'utf8'));
+    controller.abort();
+    expect(await running).toMatchObject({ ok: false, error: { reason: 'cancelled' } });
+    // Reaped as well: the number is free.
+    expect(() => process.kill(inner, 0)).toThrow('ESRCH');
+  });
+
+  test.each(['nothing', '"child-pid": 1', '"child-pid": 99999999999999999999', '"child-pid": x', '"child-pid": $$'])(
+    'are content with %s for an inner process',
+    async (said) => {
+      const exit = await run(sh(`echo '${said}' | sed "s/\\$\\$/$$/" >&3; exit 5`, { innerPidFd: 3 }));
+      expect(exit.status).toEqual({ kind: 'exited', code: 5 });
+      expect(exit.wallMs).toBeLessThan(20_000);
+    },
+  );
 
   test('give a terminal for errors that leaves the output as it is', async () => {
     const wanted = sh('test -t 2 && echo yes; stty size <&2; printf "a\\nb\\n" >&2', {

@@ -1,8 +1,12 @@
 // The Processes port over node:child_process: good enough for tests, without terminals and without speed.
 
 import { spawn } from 'node:child_process';
+import { openSync } from 'node:fs';
 import { err, ok } from '../../src/base/result.ts';
 import type { Processes, ProcessSpec } from '../../src/model/processes.ts';
+
+/** for programs that expect a descriptor 3, see `innerPidFd` */
+const nowhere = openSync('/dev/null', 'w');
 
 export const childProcesses: Processes = {
   run(spec, options = {}) {
@@ -16,7 +20,7 @@ export const childProcesses: Processes = {
       const child = spawn(argv[0]!, argv.slice(1), {
         cwd: spec.cwd,
         env: { ...spec.env },
-        stdio: ['ignore', 'pipe', 'pipe'],
+        stdio: ['ignore', 'pipe', 'pipe', nowhere],
         detached: true,
       });
       let timedOut = false;
@@ -48,8 +52,8 @@ export const childProcesses: Processes = {
         });
         return chunks;
       };
-      const stdout = keep(child.stdout);
-      const stderr = keep(child.stderr);
+      const stdout = keep(child.stdout!);
+      const stderr = keep(child.stderr!);
       child.on('spawn', () => options.onStarted?.());
       child.on('error', (error: NodeJS.ErrnoException) => {
         clearTimeout(timer);

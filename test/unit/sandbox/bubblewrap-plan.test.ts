@@ -29,6 +29,10 @@ describe('bubblewrapArguments', () => {
     expect(plan(false)).not.toContain('--disable-userns');
   });
 
+  test('bwrap tells who is inside only when it is given a descriptor for that', () => {
+    expect(plan(true)).not.toContain('--info-fd');
+  });
+
   test('the root is read-only and comes before what is mounted in it, in the order given', () => {
     const text = plan(true).join(' ');
     expect(text).toContain(
