@@ -64,7 +64,7 @@ export async function serveInvocation(
   const startMs = parts.clock.nowMs();
   const arrivedMs = performance.now();
   const build = parts.builds.of(request.env['ICETS_BUILD']);
-  const facts: CompileFacts = { phases: {} };
+  const facts: CompileFacts = { phases: {}, cpu: {} };
   const decision = await decide(parts, request);
   facts.phases.classifyMs = performance.now() - arrivedMs;
   let ended: Ended;
@@ -75,6 +75,7 @@ export async function serveInvocation(
   }
   const record = recordOf(id, build, request, decision, ended, facts, startMs, parts.clock.nowMs());
   parts.counters.addStep(record);
+  for (const [phase, ms] of Object.entries(facts.cpu)) parts.counters.add(`cpu.${phase}`, ms);
   parts.steps.add(record);
   parts.log.debug({ step: id, label: record.label, place: record.place, end: record.end }, 'step ended');
 }

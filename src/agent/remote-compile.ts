@@ -63,6 +63,8 @@ export interface CompileOutcome {
 /** What is known about the compile by the time it ends, for its record. */
 export interface CompileFacts {
   phases: { -readonly [K in keyof StepPhases]: StepPhases[K] };
+  /** CPU of the whole agent during a phase, milliseconds: the step's own only while steps come one at a time */
+  cpu: Partial<Record<keyof StepPhases, number>>;
   rung?: string;
   inputs?: number;
   inputBytes?: number;
@@ -133,8 +135,9 @@ export class RemoteCompiler {
 
     const received = await receive(result, built, remote.executor, signal);
     if (!received.ok) return received;
-    watch('returnMs');
+    watch('remoteMs');
     const believed = await this.#believe(toolchain.value, closure.value, root.value, command, received.value, job.cwd);
+    watch('proveMs');
     if (!believed.ok) return believed;
 
     const files: ResultFile[] = [];
@@ -404,9 +407,13 @@ function addTimings(facts: CompileFacts, timings: Timings): void {
 /** Answers a function that books the time since the last call under a phase. */
 function stopwatch(facts: CompileFacts): (phase: keyof StepPhases) => void {
   let last = performance.now();
+  let lastCpu = process.cpuUsage();
   return (phase) => {
     const now = performance.now();
+    const cpu = process.cpuUsage();
     facts.phases[phase] = now - last;
+    facts.cpu[phase] = (cpu.user + cpu.system - lastCpu.user - lastCpu.system) / 1000;
     last = now;
+    lastCpu = cpu;
   };
 }

@@ -24,6 +24,8 @@ export type UploadFailure = RemoteFailure | { readonly reason: 'input-changed'; 
 const batchBytes = 1024 * 1024;
 const chunkBytes = 256 * 1024;
 const batchesAtOnce = 4;
+const unaskedBytes = 16 * 1024;
+const unaskedItems = 100;
 const knownLimit = 500_000;
 
 export interface UploaderOptions {
@@ -99,9 +101,8 @@ export class Uploader {
   }
 
   async #send(items: readonly UploadItem[]): Promise<Result<number, UploadFailure>> {
-    const missing = await this.#options.blobs.findMissing(items.map((item) => item.digest));
-    if (!missing.ok) return missing;
-    const lacking = new Set(missing.value.map(digestKey));
+    const lacking = await this.#lacking(items);
+    if (!lacking.ok) return lacking;
     let sent = 0;
     let batch: { digest: Digest; bytes: Uint8Array }[] = [];
     let batched = 0;
@@ -124,7 +125,7 @@ export class Uploader {
     };
     for (const item of items) {
       if (failure !== undefined) break;
-      if (!lacking.has(digestKey(item.digest))) continue;
+      if (!lacking.value.has(digestKey(item.digest))) continue;
       const bytes = await this.#bytesOf(item);
       if (!bytes.ok) {
         failure = bytes.error;
@@ -147,6 +148,19 @@ export class Uploader {
     const until = this.#options.nowMs() + this.#options.knownForMs;
     for (const item of items) this.#known.set(digestKey(item.digest), until);
     return ok(sent);
+  }
+
+  /** Which of these are to be sent. What is small and at hand is rarely there: sending it costs less than asking. */
+  async #lacking(items: readonly UploadItem[]): Promise<Result<ReadonlySet<string>, UploadFailure>> {
+    const few = items.length <= unaskedItems;
+    const unasked = items.filter((item) => few && item.kind === 'bytes' && item.bytes.byteLength <= unaskedBytes);
+    const lacking = new Set(unasked.map((item) => digestKey(item.digest)));
+    const asked = items.filter((item) => !lacking.has(digestKey(item.digest)));
+    if (asked.length === 0) return ok(lacking);
+    const missing = await this.#options.blobs.findMissing(asked.map((item) => item.digest));
+    if (!missing.ok) return missing;
+    for (const digest of missing.value) lacking.add(digestKey(digest));
+    return ok(lacking);
   }
 
   async #bytesOf(item: UploadItem): Promise<Result<Uint8Array, UploadFailure>> {

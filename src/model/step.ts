@@ -35,7 +35,10 @@ export interface StepPhases {
   readonly fetchMs?: number;
   readonly setupMs?: number;
   readonly runMs?: number;
-  readonly returnMs?: number;
+  /** from the action's look-up to its outputs' arrival; upload, queue, fetch, setup and run lie inside */
+  readonly remoteMs?: number;
+  /** the checks before a result is believed */
+  readonly proveMs?: number;
   readonly writeMs?: number;
   readonly localMs?: number;
 }

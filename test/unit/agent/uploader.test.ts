@@ -71,12 +71,14 @@ function setUp(files: Record<string, string> = {}) {
   return { store, clock, uploader };
 }
 
-const item = (text: string) => ({ kind: 'bytes' as const, ...blobOf(Buffer.from(text)) });
+/** Large enough to be asked about before it is sent. */
+const padded = (text: string) => text.padEnd(20_000, '.');
+const item = (text: string) => ({ kind: 'bytes' as const, ...blobOf(Buffer.from(padded(text))) });
 
 describe('Uploader', () => {
   test('sends a blob once and does not ask again while it is known', async () => {
     const { store, uploader, clock } = setUp();
-    expect(await uploader.ensure([item('a')], [])).toEqual(ok(1));
+    expect(await uploader.ensure([item('a')], [])).toEqual(ok(20_000));
     expect(await uploader.ensure([item('a')], [])).toEqual(ok(0));
     expect(store.asked).toBe(1);
     clock.nowMs = 2000;
@@ -113,8 +115,8 @@ describe('Uploader', () => {
         return [item('a'), item('b')];
       },
     };
-    expect(await uploader.ensure([item('c')], [group])).toEqual(ok(3));
-    expect(await uploader.ensure([item('d')], [group])).toEqual(ok(1));
+    expect(await uploader.ensure([item('c')], [group])).toEqual(ok(60_000));
+    expect(await uploader.ensure([item('d')], [group])).toEqual(ok(20_000));
     expect(listed).toBe(1);
     clock.nowMs = 2000;
     await uploader.ensure([], [group]);
@@ -127,13 +129,21 @@ describe('Uploader', () => {
     await uploader.ensure([item('a')], []);
     store.present.clear();
     uploader.forget();
-    expect(await uploader.ensure([item('a')], [])).toEqual(ok(1));
+    expect(await uploader.ensure([item('a')], [])).toEqual(ok(20_000));
+  });
+
+  test('sends what is small and at hand without asking', async () => {
+    const { store, uploader } = setUp();
+    const small = { kind: 'bytes' as const, ...blobOf(Buffer.from('a command')) };
+    expect(await uploader.ensure([small], [])).toEqual(ok(9));
+    expect(store.asked).toBe(0);
+    expect(store.writes).toHaveLength(1);
   });
 
   test('sends a large blob in chunks', async () => {
     const { store, uploader } = setUp();
     const large = item('x'.repeat(3 * 1024 * 1024));
-    expect(await uploader.ensure([large, item('small')], [])).toEqual(ok(3 * 1024 * 1024 + 5));
+    expect(await uploader.ensure([large, item('small')], [])).toEqual(ok(3 * 1024 * 1024 + 20_000));
     expect(store.writes).toContain(digestKey(large.digest));
   });
 });
