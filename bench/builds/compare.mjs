@@ -9,8 +9,8 @@ import { pipeline } from 'node:stream/promises';
 /** @typedef {'object' | 'dwo' | 'depfile' | 'archive' | 'linked' | 'other'} FileKind */
 
 /**
- * Files of a build tree that name the launcher, times or folders of the moment: their content is not compared.
- * Whether they exist still is.
+ * Files of a build tree that name the launcher, times or folders of the moment, and the programs by which CMake looks at
+ * a compiler (in folders named by chance): their content is not compared. Whether they exist still is.
  */
 const volatile =
   /(^|\/)(\.ninja_log|\.ninja_deps|build\.ninja|rules\.ninja|CMakeCache\.txt|CMakeOutput\.log|CMakeError\.log|compile_commands\.json|build\.make|Makefile2|flags\.make|link\.txt|\.make-settings|Makefile\.cmake|CMakeRuleHashes\.txt|progress\.marks|cmake\.check_cache|CMakeConfigureLog\.yaml|CMakeFiles\/CMakeScratch.*|CMakeFiles\/CMakeTmp.*|CMakeFiles\/[\d.]+\/.*)$/;
@@ -98,7 +98,7 @@ export async function compareTrees(plain, candidate) {
     if (kind !== 'other' && ((await stat(a)).mode & 0o7777) !== ((await stat(b)).mode & 0o7777)) {
       comparison.modes.push(file);
     }
-    const same = (kind === 'other' && volatile.test(file)) || (await fileDigest(a)) === (await fileDigest(b));
+    const same = volatile.test(file) || (await fileDigest(a)) === (await fileDigest(b));
     if (same) comparison.kinds[kind].same += 1;
     else comparison.kinds[kind].different.push(file);
   }
