@@ -4,8 +4,12 @@ import type { PolicyLease, PolicyWorker } from './snapshot.ts';
 
 /** Wall milliseconds that one millisecond of cost takes on this worker. */
 export function msPerCost(worker: PolicyWorker): number {
-  const contention = Math.max(1, (worker.foreignLoad + 1) / Math.max(1, worker.cores));
-  return contention / Math.max(1e-3, worker.speed);
+  return contention(worker.foreignLoad, worker.cores) / Math.max(1e-3, worker.speed);
+}
+
+/** How many times longer a run takes beside so much work of others. */
+export function contention(foreignLoad: number, cores: number): number {
+  return Math.max(1, (foreignLoad + 1) / Math.max(1, cores));
 }
 
 /**

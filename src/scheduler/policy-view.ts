@@ -56,13 +56,18 @@ function workerOf(member: Member, sources: ViewSources, nowMs: number): PolicyWo
     slots: info.slots,
     speed,
     overheadMs,
-    foreignLoad: foreignLoad(state?.load ?? 0, Math.max(1, info.cores), member.runningAverage),
+    foreignLoad: foreignLoadOf(member),
     memoryBudgetBytes: memoryBudget(info.memoryBytes, free, member.leasedBytesThen),
     toolchains: member.toolchains,
     brokenToolchains: new Set(state?.brokenToolchains ?? []),
     available: state?.draining !== true && !sources.health.isQuarantined(info.id, nowMs),
     leases: leasesOf(member, nowMs),
   };
+}
+
+/** Cores of its machine that others keep busy. */
+export function foreignLoadOf(member: Member): number {
+  return foreignLoad(member.state?.load ?? 0, Math.max(1, member.handle.info.cores), member.runningAverage);
 }
 
 /** Running leases first: they hold the slots, whatever the order in which they were sent. */

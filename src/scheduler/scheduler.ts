@@ -17,10 +17,11 @@ import type { LeaseOutcome, WorkerHandle, WorkerMembership, WorkerPool } from '.
 import { choose } from '../policy/choose.ts';
 import { ClientLedger } from '../policy/fairness.ts';
 import { Learning, parseLearned } from '../policy/learn.ts';
+import { contention } from '../policy/prediction.ts';
 import { defaultSettings, type Assignment } from '../policy/snapshot.ts';
 import { Lease } from './lease.ts';
 import { Member } from './member.ts';
-import { policyView } from './policy-view.ts';
+import { foreignLoadOf, policyView } from './policy-view.ts';
 import { ResultKeeper, type ActionFacts } from './result-keeper.ts';
 import { zeroCounters, type SchedulerCounters, type SchedulerOptions } from './scheduler-options.ts';
 import { clusterStatus } from './status-view.ts';
@@ -345,6 +346,7 @@ export class Scheduler implements RemoteExecutor, WorkerPool {
       worker: member.handle.info.id,
       runMs: timings.runUs / 1000,
       cpuMs: (timings.userUs + timings.systemUs) / 1000,
+      contention: contentionOf(member),
       memoryBytes: timings.maxRssBytes,
       overheadMs: (timings.fetchUs + timings.setupUs + timings.uploadUs) / 1000,
     });
@@ -485,6 +487,10 @@ export class Scheduler implements RemoteExecutor, WorkerPool {
     const key = digestKey(task.facts.action);
     if (this.#shared.get(key) === task) this.#shared.delete(key);
   }
+}
+
+function contentionOf(member: Member): number {
+  return contention(foreignLoadOf(member), member.handle.info.cores);
 }
 
 function isKept(task: Task, result: ActionResult): boolean {

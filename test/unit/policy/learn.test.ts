@@ -3,7 +3,8 @@ import { Estimate } from '../../../src/policy/estimate.ts';
 import { Learning, parseLearned, type Observation } from '../../../src/policy/learn.ts';
 
 function seen(more: Partial<Observation>): Observation {
-  return { costKey: '', sourceBytes: 1000, worker: 'w', runMs: 1000, cpuMs: 0, memoryBytes: 0, overheadMs: 0, ...more };
+  const usual = { costKey: '', sourceBytes: 1000, worker: 'w', runMs: 1000, cpuMs: 0, memoryBytes: 0, overheadMs: 0 };
+  return { ...usual, contention: 1, ...more };
 }
 
 /** Numbers that look random and are the same in every run. */
@@ -89,6 +90,67 @@ describe('learning', () => {
     expect(learning.unit('new', 0).costMs / learning.unit('k1', 0).costMs).toBeCloseTo(1, 1);
   });
 
+  test.each([5, 15, 40])('holds two equal workers for equal after a first build of %d unlike units', (count) => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const random = sequence(seed);
+      const learning = new Learning();
+      for (let i = 0; i < count; i++) {
+        const cpuMs = 60 * 30 ** random();
+        const run = { cpuMs, runMs: cpuMs + 15, worker: random() < 0.5 ? 'a' : 'b' };
+        learning.observe(seen({ costKey: `k${i}`, sourceBytes: 500 + 5000 * random(), ...run }));
+      }
+      const speeds = ['a', 'b'].map((id) => learning.relativeSpeed(id, ['a', 'b']));
+      expect(Math.min(...speeds)).toBeGreaterThan(0.8);
+      expect(Math.max(...speeds)).toBeLessThan(1.2);
+    }
+  });
+
+  test('sees in one first build that a worker has a third of the speed', () => {
+    const random = sequence(4);
+    const learning = new Learning();
+    for (let i = 0; i < 300; i++) {
+      const [worker, speed] = i % 3 === 0 ? ['slow', 1 / 3] : ['fast', 1];
+      const cpuMs = (100 * 10 ** random()) / speed;
+      learning.observe(seen({ costKey: `k${i}`, cpuMs, runMs: cpuMs, worker }));
+    }
+    expect(learning.worker('fast').speed / learning.worker('slow').speed).toBeGreaterThan(2);
+    expect(learning.worker('fast').speed / learning.worker('slow').speed).toBeLessThan(4);
+  });
+
+  test('takes a run stretched by load neither for a slow worker nor for an expensive unit', () => {
+    const learning = new Learning();
+    const random = sequence(9);
+    for (let i = 0; i < 60; i++) {
+      const costKey = `k${i % 20}`;
+      learning.observe(seen({ costKey, worker: 'idle', runMs: 1000, cpuMs: 950 }));
+      learning.observe(seen({ costKey, worker: 'told', runMs: 6000, cpuMs: 1000, contention: 6 }));
+      const stretch = random() < 0.5 ? 6 : 1;
+      learning.observe(seen({ costKey, worker: 'untold', runMs: 1000 * stretch, cpuMs: 1000 }));
+    }
+    const speed = (id: string) => learning.worker(id).speed / learning.worker('idle').speed;
+    expect(speed('told')).toBeGreaterThan(0.8);
+    expect(speed('untold')).toBeGreaterThan(0.6);
+    learning.observe(seen({ costKey: 'new', worker: 'untold', runMs: 6000, cpuMs: 1000 }));
+    expect(learning.unit('new', 0).costMs / learning.unit('k1', 0).costMs).toBeCloseTo(1, 0);
+    for (let i = 0; i < 200; i++) learning.observe(seen({ costKey: 'k1', worker: 'untold', runMs: 6000, cpuMs: 1000 }));
+    expect(speed('untold')).toBeGreaterThan(0.3);
+  });
+
+  test('does not take the processor time of a sandbox alone for that of a compile', () => {
+    const learning = new Learning();
+    for (let i = 0; i < 10; i++) learning.observe(seen({ costKey: 'u', worker: 'a', runMs: 250, cpuMs: 230 }));
+    for (let i = 0; i < 10; i++) learning.observe(seen({ costKey: 'u', worker: 'b', runMs: 250, cpuMs: 2 }));
+    expect(learning.worker('b').speed / learning.worker('a').speed).toBeCloseTo(1, 0);
+    expect(learning.unit('u', 0).costMs).toBeGreaterThan(150);
+  });
+
+  test('does not expect the fetching of a toolchain with every unit', () => {
+    const learning = new Learning();
+    learning.observe(seen({ overheadMs: 5000 }));
+    for (let i = 0; i < 4; i++) learning.observe(seen({ overheadMs: 20 }));
+    expect(learning.worker('w').overheadMs).toBeLessThan(60);
+  });
+
   test('takes an unknown worker for a little better than the mean', () => {
     const learning = new Learning();
     expect(learning.worker('x').learned).toBe(false);
@@ -134,7 +196,7 @@ describe('learning', () => {
       null,
       'x',
       [],
-      { ...good, version: 2 },
+      { ...good, version: 1 },
       { ...good, units: [['k', 1e9, 1, 1]] },
       { ...good, units: [3] },
       { ...good, workers: [['w', {}, {}, {}]] },
