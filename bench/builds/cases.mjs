@@ -245,8 +245,8 @@ async function copyGcc(prefix) {
   const asked = await mustRun(['gcc', '-print-prog-name=cc1plus']);
   const folder = dirname(String(asked.stdout).trim());
   const there = join(prefix, folder.replace(/^\/usr\//, ''));
-  // What only links (archives, lto) is not needed.
-  const filter = (/** @type {string} */ path) => !/\.(a|so)$|lto|gcov|\/(f951|gnat1|go1|cc1obj(plus)?)$/.test(path);
+  // What only links (archives, lto1) is not needed; the driver wants its linker plugin for -M as well.
+  const filter = (/** @type {string} */ path) => !/\.a$|\/lto1$|gcov|\/(f951|gnat1|go1|cc1obj(plus)?)$/.test(path);
   await cp(folder, there, { recursive: true, verbatimSymlinks: true, filter });
   // The headers of libstdc++ lie outside, and the moved compiler looks for them at its new place.
   const verbose = await mustRun(['g++', '-E', '-v', '-x', 'c++', '/dev/null']);

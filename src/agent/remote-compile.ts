@@ -5,7 +5,8 @@ import { realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { depfilePrerequisites } from '../compiler/depfile.ts';
 import { remoteEnvironment } from '../compiler/environment.ts';
-import type { ParsedCompile } from '../compiler/parsed-compile.ts';
+import { keepsMode } from '../compiler/outputs.ts';
+import type { OutputRole, ParsedCompile } from '../compiler/parsed-compile.ts';
 import { remoteCommand, type RemoteCommand } from '../compiler/remote-command.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import type { ActionResult, OutputFile } from '../model/action.ts';
@@ -18,6 +19,7 @@ import { zeroTimings, type Timings } from '../model/action.ts';
 import type { AssembledRoot, InputRoots } from '../scan/input-root.ts';
 import type { Closure, ClosureScanner } from '../scan/scanner.ts';
 import type { CompilerIdentity, ToolchainPackage } from '../toolchain/toolchain-package.ts';
+import { terminalFiles } from '../toolchain/terminal-files.ts';
 import { timeZoneFiles } from '../toolchain/time-zone.ts';
 import type { Toolchains } from '../toolchain/toolchains.ts';
 import { compileAction, type CompileAction } from './compile-action.ts';
@@ -114,6 +116,7 @@ export class RemoteCompiler {
     const command = remoteCommand(expanded.compile, scratchDepfile);
     const extraFiles = [...command.responseFiles.map((path) => absolute(job.cwd, path)), ...expanded.files];
     if (closure.value.dateOrTime || closure.value.timestamp) extraFiles.push(...timeZoneFiles(job.env));
+    if (job.stderrTerminal !== undefined) extraFiles.push(...terminalFiles(job.env));
     const root = await this.#assemble(job, toolchain.value, closure.value, extraFiles);
     watch('digestMs');
     if (!root.ok) return root;
@@ -143,7 +146,7 @@ export class RemoteCompiler {
     const files: ResultFile[] = [];
     for (const [path, output] of outputs.value) {
       const bytes = received.value.files.get(path);
-      if (bytes !== undefined) files.push({ target: path, bytes });
+      if (bytes !== undefined) files.push({ target: path, bytes, keepsMode: modeRule(job.compile, output.role) });
       else if (!output.optional) return err({ reason: 'output-missing', detail: path });
     }
     return ok({
@@ -354,6 +357,10 @@ function physicalOutputs(job: CompileJob): Result<Map<string, ParsedCompile['out
     outputs.set(path, output);
   }
   return ok(outputs);
+}
+
+function modeRule(compile: ParsedCompile, role: OutputRole): ResultFile['keepsMode'] {
+  return (existingBytes) => keepsMode(compile.family.kind, role, existingBytes);
 }
 
 /** As the compiler would open it: neither normalised nor resolved. */

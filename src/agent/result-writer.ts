@@ -1,6 +1,16 @@
 // Writes a result's files beside their targets under temporary names; the launcher renames them (the commit point).
 
-import { closeSync, fchmodSync, lstatSync, openSync, rmSync, writeSync, type Stats } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  lstatSync,
+  openSync,
+  rmSync,
+  writeSync,
+  type Stats,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { err, ok, type Result } from '../base/result.ts';
 import type { WriteJournal } from './write-journal.ts';
@@ -9,6 +19,8 @@ export interface ResultFile {
   /** absolute path */
   readonly target: string;
   readonly bytes: Uint8Array;
+  /** whether the compiler would leave the mode of a file of this size that exists as it is */
+  keepsMode(existingBytes: number): boolean;
 }
 
 export interface PendingRename {
@@ -42,7 +54,12 @@ export function whyNotReplaceable(path: string): string | undefined {
   if (stats === undefined) return undefined;
   if (!stats.isFile()) return `${path} is not a regular file`;
   if (stats.nlink > 1) return `${path} has other hard links`;
-  return undefined;
+  try {
+    accessSync(path, constants.W_OK);
+    return undefined;
+  } catch {
+    return `${path} is write-protected`;
+  }
 }
 
 /** Writes every file; on trouble removes what was written and answers one line about it. */
@@ -54,8 +71,9 @@ export function writeResult(
   const renames: PendingRename[] = [];
   try {
     for (const file of files) {
-      // gcc and clang keep the mode of an object that exists.
-      const mode = (existing(file.target)?.mode ?? 0o666 & ~umask) & 0o7777;
+      const present = existing(file.target);
+      const kept = present !== undefined && file.keepsMode(present.size) ? present.mode : undefined;
+      const mode = (kept ?? 0o666 & ~umask) & 0o7777;
       const temporary = journal.reserve(dirname(file.target));
       renames.push({ from: temporary, to: file.target });
       const fd = openSync(temporary, 'wx', 0o600);

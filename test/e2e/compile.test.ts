@@ -62,17 +62,35 @@ describe('a compile through icets', () => {
     });
   });
 
-  test('keeps the mode of an object that exists, and works below a symlinked folder with spaces', async () => {
+  test.each([
+    ['gcc', '', 0o600],
+    ['gcc', 'old', 0o644],
+    ['clang', 'old', 0o644],
+  ])('leaves the mode of an object that exists as %s does (content "%s")', async (compiler, content, expected) => {
+    await withCluster({ workers: 1 }, async (cluster) => {
+      writeFileSync(join(cluster.folder, 'a.c'), 'int f(void) { return 1; }\n');
+      const object = join(cluster.folder, 'a.o');
+      const modeAfter = async (argv: readonly string[]) => {
+        rmSync(object, { force: true });
+        writeFileSync(object, content);
+        chmodSync(object, 0o600);
+        expect((await cluster.run(argv)).exitCode).toBe(0);
+        return statSync(object).mode & 0o777;
+      };
+      expect(await modeAfter([compiler, '-c', 'a.c', '-o', 'a.o'])).toBe(expected);
+      expect(await modeAfter([icets, compiler, '-c', 'a.c', '-o', 'a.o'])).toBe(expected);
+      expect(await placeOf(cluster, cluster.folder, 'a.o')).toBe('remote');
+    });
+  });
+
+  test('works below a symlinked folder with spaces', async () => {
     await withCluster({ workers: 1 }, async (cluster) => {
       const real = join(cluster.folder, 'real folder');
       writeProject(real);
       symlinkSync(real, join(cluster.folder, 'link'));
-      writeFileSync(join(real, 'a.o'), 'old');
-      chmodSync(join(real, 'a.o'), 0o600);
       const cwd = join(cluster.folder, 'link');
       const run = await cluster.run([icets, 'g++', '-g', '-c', 'a.cc', '-o', 'a.o'], { cwd, env: { PWD: cwd } });
       expect(run).toEqual({ exitCode: 0, signal: undefined, stdout: '', stderr: '' });
-      expect(statSync(join(real, 'a.o')).mode & 0o777).toBe(0o600);
       expect(await placeOf(cluster, cwd, join(real, 'a.o'))).toBe('remote');
       const distributed = readFileSync(join(real, 'a.o'));
       await cluster.run(['g++', '-g', '-c', 'a.cc', '-o', 'a.o'], { cwd, env: { PWD: cwd } });

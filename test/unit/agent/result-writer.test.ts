@@ -27,8 +27,8 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-function commit(target: string, umask: number): number {
-  const written = writeResult([{ target, bytes: Buffer.from('object') }], umask, journal);
+function commit(target: string, umask: number, keepsMode = (_bytes: number) => true): number {
+  const written = writeResult([{ target, bytes: Buffer.from('object'), keepsMode }], umask, journal);
   if (!written.ok) throw new Error(written.error);
   for (const rename of written.value.renames) renameSync(rename.from, rename.to);
   written.value.committed();
@@ -41,18 +41,19 @@ describe('writeResult', () => {
     expect(commit(join(folder, 'b.o'), 0o077)).toBe(0o600);
   });
 
-  test('keeps the mode of an object that exists', () => {
+  test('keeps the mode of a file that exists when the compiler would', () => {
     const target = join(folder, 'a.o');
     writeFileSync(target, 'old');
     chmodSync(target, 0o640);
-    expect(commit(target, 0o022)).toBe(0o640);
+    expect(commit(target, 0o022, (bytes) => bytes === 3)).toBe(0o640);
+    expect(commit(target, 0o022, () => false)).toBe(0o644);
   });
 
   test('leaves nothing behind when one of the files cannot be written', () => {
     const written = writeResult(
       [
-        { target: join(folder, 'a.o'), bytes: Buffer.from('object') },
-        { target: join(folder, 'no/such/folder/a.d'), bytes: Buffer.from('a.o: a.c') },
+        { target: join(folder, 'a.o'), bytes: Buffer.from('object'), keepsMode: () => true },
+        { target: join(folder, 'no/such/folder/a.d'), bytes: Buffer.from('a.o: a.c'), keepsMode: () => true },
       ],
       0o022,
       journal,
@@ -62,7 +63,11 @@ describe('writeResult', () => {
   });
 
   test('removes the temporary files of a result that is discarded', () => {
-    const written = writeResult([{ target: join(folder, 'a.o'), bytes: Buffer.from('object') }], 0o022, journal);
+    const written = writeResult(
+      [{ target: join(folder, 'a.o'), bytes: Buffer.from('object'), keepsMode: () => true }],
+      0o022,
+      journal,
+    );
     if (!written.ok) throw new Error(written.error);
     written.value.discard();
     expect(existsSync(join(folder, 'a.o'))).toBe(false);
