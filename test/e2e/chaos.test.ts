@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
+import type { StepRecord } from '../../src/model/step.ts';
 import { icets, withCluster, type IcetsCluster } from '../support/icets-cluster.ts';
 import { objectBytes, relaunch, writeNinjaProject } from '../support/ninja-project.ts';
 
@@ -49,6 +50,24 @@ async function underWay(cluster: IcetsCluster): Promise<void> {
   }
 }
 
+/** By how much each recorded step took longer than its own run and its turn in the queue, milliseconds. */
+async function delaysMs(cluster: IcetsCluster): Promise<{ label: string; ms: number }[]> {
+  await cluster.run([icets, 'explain', 'nothing']);
+  const folder = join(cluster.env['ICETS_STATE_DIR']!, 'steps');
+  const records = readdirSync(folder).flatMap((name) =>
+    readFileSync(join(folder, name), 'utf8')
+      .split('\n')
+      .filter((line) => line.includes('"phases"'))
+      .map((line) => JSON.parse(line) as StepRecord),
+  );
+  return records.map(({ label, startMs, endMs, phases, place }) => {
+    const own = phases.localMs ?? phases.runMs ?? 0;
+    const turn =
+      (phases.waitSlotMs ?? 0) + (place.kind === 'remote' && place.attempts === 1 ? (phases.queueMs ?? 0) : 0);
+    return { label, ms: endMs - startMs - own - turn };
+  });
+}
+
 function strays(cluster: IcetsCluster): string[] {
   return readdirSync(cluster.folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.includes('.icets-'));
 }
@@ -80,6 +99,7 @@ async function buildWhile(victim: Victim, signal: 'SIGKILL' | 'SIGSTOP'): Promis
     // An agent that was killed is followed by one that cleans up.
     expect((await cluster.run([icets, 'gcc', '--version'])).exitCode).toBe(0);
     expect(strays(cluster)).toEqual([]);
+    expect((await delaysMs(cluster)).filter(({ ms }) => ms > 10_000)).toEqual([]);
     expect((await cluster.run(['ninja', '-n'], { cwd: join(cluster.folder) })).stdout).toMatch(/no work to do/);
   });
 }

@@ -1,7 +1,7 @@
 // A private cluster of real processes for end-to-end tests: its own state, cache and socket folders below one work folder,
 // which is kept when the test fails.
 
-import { mkdtempSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
 import type { AgentStatus, ClusterStatus } from '../../src/model/status.ts';
@@ -91,7 +91,40 @@ export async function withCluster(
     passed = true;
   } finally {
     await cluster.run([icets, 'down']);
+    const strays = await straysOf(env);
+    if (passed && strays.length > 0) {
+      passed = false;
+      process.stderr.write(`work folder kept: ${base}\n`);
+      // The test itself went well, so this hides no other error.
+      // eslint-disable-next-line no-unsafe-finally
+      throw new Error(`left behind after icets down: ${strays.join('; ')}`);
+    }
     if (passed) rmSync(base, { recursive: true, force: true });
     else process.stderr.write(`work folder kept: ${base}\n`);
+  }
+}
+
+const strayPatienceMs = 5000;
+
+/** Processes of this cluster that outlive `icets down`: workers' sandboxes name its cache folder, the rest has its state folder. */
+async function straysOf(env: Readonly<Record<string, string>>): Promise<string[]> {
+  const untilMs = Date.now() + strayPatienceMs;
+  for (;;) {
+    const strays = readdirSync('/proc')
+      .filter((name) => /^[0-9]+$/.test(name) && Number(name) !== process.pid)
+      .flatMap((pid) => {
+        try {
+          const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+          const environment = readFileSync(`/proc/${pid}/environ`, 'utf8');
+          const ours =
+            command.includes(env['ICETS_CACHE_DIR']!) ||
+            environment.includes(`ICETS_STATE_DIR=${env['ICETS_STATE_DIR']!}\0`);
+          return ours ? [`${pid} ${command.slice(0, 200)}`] : [];
+        } catch {
+          return [];
+        }
+      });
+    if (strays.length === 0 || Date.now() > untilMs) return strays;
+    await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
