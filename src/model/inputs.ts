@@ -26,13 +26,14 @@ export interface HasProbe {
 export interface FileFacts {
   /** `__DATE__` or `__TIME__` */
   readonly dateOrTime: boolean;
-  /** `__TIMESTAMP__` */
+  /** `__TIMESTAMP__`, or `#pragma GCC dependency`: the times of files matter */
   readonly timestamp: boolean;
   readonly probes: readonly HasProbe[];
   /** some `__has_include` (or `_next`, `__has_embed`) whose operand is no literal */
   readonly computedProbe: boolean;
   /** operands of `.incbin` without quotes */
   readonly incbins: readonly string[];
+  /** some `.incbin` whose operand is no literal, or an assembler's `.include` */
   readonly computedIncbin: boolean;
   /** operands of `#embed` as written, quotes included */
   readonly embeds: readonly string[];
@@ -129,6 +130,8 @@ export interface InputTreeOptions {
    * `toolchain`: execute bits kept, no times.
    */
   readonly style: 'project' | 'toolchain';
+  /** every file of the project keeps its time */
+  readonly allTimes?: boolean;
   /** moment of the monotonic clock after which stats are made anew; default now */
   readonly notBeforeMs?: number;
 }

@@ -1,10 +1,11 @@
 // Gathers a closure: from the files that are read to what they mention beside their includes. Shared by the rungs.
 // Unaware of how the files were found.
 
+import { realpathSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { err, ok, type Result } from '../base/result.ts';
-import type { FileDigests, FileRecord } from '../model/inputs.ts';
-import { noFacts } from './file-facts.ts';
+import type { FileDigests, FileFacts, FileRecord } from '../model/inputs.ts';
+import { fileFacts, noFacts } from './file-facts.ts';
 import { isDirectory, isRegular, type PathStats } from './path-stats.ts';
 import type { Closure, ClosureFile, ExistenceProbe, Rung, ScanFailure, ScanUnit } from './scanner.ts';
 import { existingDirectories, type SearchPaths } from './search-paths.ts';
@@ -38,26 +39,36 @@ export class ClosureBuilder {
     if (this.#files.has(path)) return ok(undefined);
     const added = this.addFile(path);
     if (!added.ok) return added;
-    const { facts } = added.value;
+    return this.#addFacts(added.value.facts, path);
+  }
+
+  /** What `-D` says counts as text of the source. */
+  addMacros(source: string): Added {
+    const { macros } = this.#unit.compile;
+    const text = macros.map((macro) => `#define ${macro.slice(2)}\n`).join('');
+    return this.#addFacts(fileFacts(Buffer.from(text)), this.absolute(source));
+  }
+
+  #addFacts(facts: FileFacts, path: string): Added {
     if (facts === noFacts) return ok(undefined);
     this.#dateOrTime ||= facts.dateOrTime;
     this.#timestamp ||= facts.timestamp;
-    const system = this.#search.coarse.some((directory) => inside(path, directory));
-    if (!system && (facts.computedProbe || facts.computedIncbin || facts.computedEmbed)) {
-      const what = facts.computedProbe ? '__has_include' : facts.computedIncbin ? '.incbin' : '#embed';
-      return err({ reason: 'computed-probe', message: `${name}: ${what} with an operand that is no literal` });
+    if ((facts.computedProbe || facts.computedIncbin || facts.computedEmbed) && !this.#inCoarse(path)) {
+      const what = facts.computedProbe ? '__has_include' : facts.computedIncbin ? '.incbin or .include' : '#embed';
+      return err({
+        reason: 'computed-probe',
+        message: `${path}: ${what} with an operand that cannot be told by its text`,
+      });
     }
-    for (const { operand } of facts.probes) {
-      for (const candidate of this.#candidates(operand, path)) this.#probe(candidate);
-    }
+    const candidates = facts.probes.flatMap(({ operand }) => this.#candidates(operand, path));
     for (const operand of facts.incbins) {
-      const candidates = operand.startsWith('/')
-        ? [operand]
-        : [this.#unit.cwd, ...this.#quoteAndAngle].map((directory) => `${directory}/${operand}`);
-      for (const candidate of candidates) this.#probe(candidate);
+      if (operand.startsWith('/')) candidates.push(operand);
+      else candidates.push(...[this.#unit.cwd, ...this.#quoteAndAngle].map((directory) => `${directory}/${operand}`));
     }
-    for (const operand of facts.embeds) {
-      for (const candidate of this.#candidates(operand, path)) this.#probe(candidate);
+    candidates.push(...facts.embeds.flatMap((operand) => this.#candidates(operand, path)));
+    for (const candidate of candidates) {
+      const probed = this.#probe(candidate);
+      if (!probed.ok) return probed;
     }
     return ok(undefined);
   }
@@ -132,11 +143,18 @@ export class ClosureBuilder {
   }
 
   /** Ships a file if it is there, and remembers whether it is. A complete tree answers for what lies in it. */
-  #probe(path: string): void {
-    if (this.#search.coarse.some((directory) => inside(path, directory)) && !path.includes('/../')) return;
-    this.#note(path, this.#stats.stat(path, this.#unit.arrivedMs) !== undefined);
-    // what cannot be read is no different from a file that is there: the compile that needs it fails and runs here
-    if (this.#isFile(path)) this.addFile(path);
+  #probe(path: string): Added {
+    const stat = this.#stats.stat(path, this.#unit.arrivedMs);
+    if (this.#inCoarse(path) && (stat === undefined || this.#inCoarse(physical(path)))) return ok(undefined);
+    this.#note(path, stat !== undefined);
+    if (stat === undefined || isDirectory(stat)) return ok(undefined);
+    // also where it is a device or cannot be read: the sandbox would have nothing in its place
+    const added = this.addFile(path);
+    return added.ok ? ok(undefined) : added;
+  }
+
+  #inCoarse(path: string): boolean {
+    return !path.includes('/../') && this.#search.coarse.some((directory) => inside(path, directory));
   }
 
   #note(path: string, exists: boolean): void {
@@ -168,4 +186,12 @@ export function closureUnchanged(
     if ((stats.stat(path, notBeforeMs) !== undefined) !== exists) return false;
   }
   return true;
+}
+
+function physical(path: string): string {
+  try {
+    return realpathSync.native(path);
+  } catch {
+    return path;
+  }
 }

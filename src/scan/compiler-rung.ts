@@ -1,6 +1,7 @@
 // The last rung: the compiler itself lists what it reads (-M), and what the list leaves out is added.
 // Costs a run of the preprocessor; the faster rungs take its place where they understand everything.
 
+import { dirname } from 'node:path';
 import { err, ok, type Result } from '../base/result.ts';
 import type { Semaphore } from '../base/semaphore.ts';
 import { dependencyCommand } from '../compiler/dependency-command.ts';
@@ -9,7 +10,7 @@ import type { Processes } from '../model/processes.ts';
 import { ClosureBuilder, closureUnchanged } from './closure-builder.ts';
 import type { StatFileDigests } from './file-digests.ts';
 import type { Closure, ClosureScanner, ScanFailure, ScanUnit } from './scanner.ts';
-import { SearchPathCache } from './search-paths.ts';
+import { SearchPathCache, type SearchPaths } from './search-paths.ts';
 import { inside } from './system-trees.ts';
 
 export interface CompilerRungOptions {
@@ -40,8 +41,15 @@ export class CompilerRung implements ClosureScanner {
     const builder = new ClosureBuilder(unit, search.value, digests, digests.stats);
     const source = builder.addSource(compile.source);
     if (!source.ok) return source;
+    const macros = builder.addMacros(compile.source);
+    if (!macros.ok) return macros;
     for (const candidate of compile.precompiledCandidates) {
       if (builder.existsAgainstHope(candidate)) return precompiled(candidate);
+    }
+    if (compile.family.kind === 'gcc') {
+      for (const candidate of precompiledShadows(unit, search.value, listed.value)) {
+        if (builder.existsAgainstHope(candidate)) return precompiled(candidate);
+      }
     }
     for (const name of listed.value) {
       const added = builder.addSource(name);
@@ -96,6 +104,22 @@ export class CompilerRung implements ClosureScanner {
       permit.release();
     }
   }
+}
+
+/**
+ * gcc takes `dir/h.h.gch` in an earlier directory than that of h.h, but only for the first file that is included.
+ * @param listed the source, then what it includes in order of opening
+ */
+function precompiledShadows(unit: ScanUnit, search: SearchPaths, listed: readonly string[]): string[] {
+  const absolute = (name: string) => (name.startsWith('/') ? name : `${unit.cwd}/${name}`);
+  const first = listed.find((name) => name !== unit.compile.source && !name.endsWith('/stdc-predef.h'));
+  if (first === undefined) return [];
+  const directories = [dirname(absolute(unit.compile.source)), unit.cwd, ...search.quote, ...search.angle];
+  const found = absolute(first);
+  const names = directories
+    .filter((directory) => found.startsWith(`${directory}/`))
+    .map((directory) => found.slice(directory.length));
+  return [...new Set(names.flatMap((name) => directories.map((directory) => `${directory}${name}.gch`)))];
 }
 
 function precompiled(path: string): Result<never, ScanFailure> {

@@ -1,4 +1,4 @@
-// What a file's text mentions beyond its includes: time macros, `__has_include`, `.incbin`, `#embed`.
+// What a file's text mentions beyond its includes: time macros, `__has_include`, `.incbin`, `.include`, `#embed`.
 // By text, not by lexing: a mention in a comment counts, except for `__has_…` on lines that are nothing but a comment.
 
 import type { FileFacts, HasProbe } from '../model/inputs.ts';
@@ -17,27 +17,34 @@ export const noFacts: FileFacts = {
 const dateName = Buffer.from('DATE__');
 const timeName = Buffer.from('__TIME');
 const hasName = Buffer.from('__has_');
+const wrappedName = Buffer.from('_INCLUDE');
 const incbinName = Buffer.from('.incbin');
+const includeName = Buffer.from('.include');
 const embedName = Buffer.from('embed');
+const dependencyName = Buffer.from('dependency');
 
-/** The facts of a file's content. The common case, none at all, costs five searches for bytes and gives `noFacts` itself. */
+/** The facts of a file's content. The common case, none at all, costs a few searches for bytes and gives `noFacts` itself. */
 export function fileFacts(content: Buffer): FileFacts {
   const dates = content.includes(dateName);
   const times = content.includes(timeName);
-  const has = content.includes(hasName);
-  const incbin = content.includes(incbinName);
+  const has = content.includes(hasName) || content.includes(wrappedName);
+  const incbin = content.includes(incbinName) || content.includes(includeName);
   const embed = content.includes(embedName);
-  if (!dates && !times && !has && !incbin && !embed) return noFacts;
+  const dependency = content.includes(dependencyName);
+  if (!dates && !times && !has && !incbin && !embed && !dependency) return noFacts;
   const text = content.toString('latin1');
   const facts = {
     dateOrTime: (dates && text.includes('__DATE__')) || (times && text.includes('__TIME__')),
-    timestamp: times && text.includes('__TIMESTAMP__'),
+    timestamp: (times && text.includes('__TIMESTAMP__')) || (dependency && dependencyPragma.test(text)),
     ...(has ? hasProbes(text) : { probes: [], computedProbe: false }),
     ...(incbin ? incbins(text) : { incbins: [], computedIncbin: false }),
     ...(embed ? embeds(text) : { embeds: [], computedEmbed: false }),
   };
   return sameAsNone(facts) ? noFacts : facts;
 }
+
+/** `#pragma GCC dependency "x"` warns when x is newer than the file. */
+const dependencyPragma = /\bGCC[ \t]+dependency\b/;
 
 function sameAsNone(facts: FileFacts): boolean {
   return (
@@ -70,6 +77,8 @@ export function joinFacts(a: FileFacts, b: FileFacts): FileFacts {
 
 // A splice or a comment between the operator and its operand is seen as a computed operand: safe, never wrong.
 const hasPattern = /__has_(include_next|include|embed)__?\b|__has_(include_next|include|embed)\b/g;
+// Names such as QT_HAS_INCLUDE stand for macros that hand their operand on.
+const wrappedPattern = /\b[A-Z]\w*_INCLUDE(_NEXT)?\b/g;
 const operandPattern = /[ \t]*\([ \t]*("[^"\n]+"|<[^>\n]+>)/y;
 const openPattern = /[ \t]*(?:\(|\\\r?\n|\/\*)/y;
 /** libc's own spelling `defined __has_include` and the test whether the operator exists take no operand */
@@ -89,12 +98,26 @@ function hasProbes(text: string): { probes: HasProbe[]; computedProbe: boolean }
     const operand = operandPattern.exec(text)?.[1];
     if (operand !== undefined) {
       probes.push({ kind, operand: utf8(operand) });
+      // where a quoted name is looked for depends on the file that uses the macro
+      if (operand.startsWith('"') && inDefinition(text, match.index)) computedProbe = true;
       continue;
     }
     openPattern.lastIndex = after;
     if (openPattern.test(text) && !onCommentLine(text, match.index)) computedProbe = true;
   }
+  for (const match of text.matchAll(wrappedPattern)) {
+    operandPattern.lastIndex = match.index + match[0].length;
+    const operand = operandPattern.exec(text)?.[1];
+    if (operand !== undefined) probes.push({ kind: 'include', operand: utf8(operand) });
+  }
   return { probes: distinctProbes(probes), computedProbe };
+}
+
+/** The line, with those that it continues, is a `#define`. */
+function inDefinition(text: string, at: number): boolean {
+  let start = text.lastIndexOf('\n', at) + 1;
+  while (/\\\r?\n$/.test(text.slice(Math.max(0, start - 3), start))) start = text.lastIndexOf('\n', start - 2) + 1;
+  return /^[ \t]*(?:#|%:|\?\?=)[ \t]*define\b/.test(text.slice(start, at));
 }
 
 /** The line is a comment of its own: `// ...`, or ` * ...` as in the middle of a block comment. */
@@ -110,6 +133,8 @@ function distinctProbes(probes: readonly HasProbe[]): HasProbe[] {
 // In assembler text the operand stands in quotes, in a C string in escaped ones, and an asm statement may spell
 // the quote as the next string: ".incbin \"" PATH "\"" is computed.
 const incbinPattern = /\.incbin\b[ \t]*(?:\\"([^"\\\n]+)\\"|"([^"\\\n]+)"|)/g;
+// A file that the assembler includes could go on in any way.
+const assemblerInclude = /\.include[ \t]*\\?"/g;
 
 function incbins(text: string): { incbins: string[]; computedIncbin: boolean } {
   const found = new Set<string>();
@@ -119,6 +144,7 @@ function incbins(text: string): { incbins: string[]; computedIncbin: boolean } {
     if (operand === undefined) computedIncbin ||= !onCommentLine(text, match.index);
     else found.add(utf8(operand));
   }
+  for (const match of text.matchAll(assemblerInclude)) computedIncbin ||= !onCommentLine(text, match.index);
   return { incbins: [...found], computedIncbin };
 }
 

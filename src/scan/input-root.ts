@@ -89,7 +89,8 @@ export class InputRoots {
     }
     const base = this.#base(toolchain, snapshots);
     if (!base.ok) return base;
-    const builder = this.#trees.builder(base.value, { style: 'project', notBeforeMs });
+    // a macro of one file may ask for the time of another one
+    const builder = this.#trees.builder(base.value, { style: 'project', allTimes: closure.timestamp, notBeforeMs });
     for (const path of [...closure.directories, ...extras.directories]) {
       const added = builder.addDirectory(path);
       if (!added.ok) return added;

@@ -143,7 +143,10 @@ class DiskTreeBuilder implements InputTreeBuilder {
     return {
       digest,
       executable: !project && (stat.mode & 0o111) !== 0,
-      mtimeNs: project && (facts.timestamp || repeated.has(digest.hash)) ? mtimeNs : undefined,
+      mtimeNs:
+        project && (this.options.allTimes === true || facts.timestamp || repeated.has(digest.hash))
+          ? mtimeNs
+          : undefined,
       path: added.path,
     };
   }

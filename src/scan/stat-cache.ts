@@ -21,7 +21,7 @@ interface Entry {
 /** An entry, or the offset of its bytes in the loaded file while nobody has asked for it. */
 type Slot = Entry | number;
 
-const magic = 'icets file digests 1\n';
+const magic = 'icets file digests 2\n';
 const headerBytes = 64;
 const recordBytes = 96;
 const dayMs = 86_400_000;

@@ -37,6 +37,29 @@ describe('fileFacts', () => {
     expect(facts(' * like __has_include(x)').computedProbe).toBe(false);
   });
 
+  test('flags a quoted operand in a macro: it is looked for beside the file that uses the macro', () => {
+    expect(facts('#define HAS_A __has_include("a.h")').computedProbe).toBe(true);
+    expect(facts('#define HAS_A \\\n  __has_include("a.h")').computedProbe).toBe(true);
+    expect(facts('#define HAS_A __has_include(<a.h>)').computedProbe).toBe(false);
+    expect(facts('#define A\n#if __has_include("a.h")').computedProbe).toBe(false);
+  });
+
+  test('takes the operand of a macro that wraps __has_include for a probe', () => {
+    expect(facts('#if QT_HAS_INCLUDE(<vulkan.h>)').probes).toEqual([{ kind: 'include', operand: '<vulkan.h>' }]);
+    expect(facts('#define MY_INCLUDE 1')).toBe(noFacts);
+  });
+
+  test('counts a pragma that compares the times of files among the time macros', () => {
+    expect(facts('#pragma GCC dependency "parse.y"').timestamp).toBe(true);
+    expect(facts('// a dependency of GCC')).toBe(noFacts);
+  });
+
+  test("flags an assembler's .include, and nothing that only looks like one", () => {
+    expect(facts('.include "macros.inc"').computedIncbin).toBe(true);
+    expect(facts('asm(".include \\"macros.inc\\"");').computedIncbin).toBe(true);
+    expect(facts('list.include("x"); a.included = 1;').computedIncbin).toBe(false);
+  });
+
   test('reads .incbin in assembler and in C strings', () => {
     expect(facts('.incbin "data/a.bin", 4').incbins).toEqual(['data/a.bin']);
     expect(facts('asm(".incbin \\"b.bin\\"\\n");').incbins).toEqual(['b.bin']);
