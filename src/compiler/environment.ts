@@ -16,9 +16,11 @@ const sent = new Set([
   'LANG',
   'LANGUAGE',
   'LD_LIBRARY_PATH',
+  'OUTPUT_CHARSET',
   'PWD',
   'SOURCE_DATE_EPOCH',
   'TZ',
+  'TZDIR',
 ]);
 
 /** Sent as well when the compiler's standard error is a terminal. */
@@ -32,12 +34,14 @@ const sentToTerminals = new Set([
   'LINES',
   'NO_COLOR',
   'TERM',
+  'TERMINFO',
+  'TERMINFO_DIRS',
   'TERM_PROGRAM',
   'TERM_URLS',
   'VTE_VERSION',
 ]);
 
-/** They add outputs, inputs or programs that an action does not declare. */
+/** They add outputs, inputs, programs or code that an action does not declare. */
 const keepLocal = new Set([
   'AS_DEFAULT_OPTIONS',
   'CCC_ADD_ARGS',
@@ -57,6 +61,8 @@ const keepLocal = new Set([
   'GCC_ROOT',
   'GCONV_PATH',
   'GNUTARGET',
+  'LD_AUDIT',
+  'LD_PRELOAD',
   'LOCPATH',
   'NLSPATH',
   'QA_OVERRIDE_GCC3_OPTIONS',
@@ -67,6 +73,9 @@ const keepLocal = new Set([
 export function findLocalVariable(env: Environment): string | undefined {
   return Object.keys(env).find((name) => keepLocal.has(name) || name.startsWith('CLANG_CONFIG'));
 }
+
+/** Every name in the tables, for the test that the launchers send them all. */
+export const compilerVariables: readonly string[] = [...sent, ...sentToTerminals, ...keepLocal];
 
 /** Whether `name` can change what a compiler does: the launcher's side may drop all others. */
 export function isCompilerVariable(name: string): boolean {

@@ -840,15 +840,17 @@ static int next_frame(struct inbox *inbox, struct frame *frame, int patience_ms,
 /** What the environment of a command may change in its result; everything else stays here. */
 static const char *const sent_names[] = {
     "PATH",          "PWD",          "HOME",           "TMPDIR",         "TMP",
-    "TEMP",          "TZ",           "TERM",           "COLORTERM",      "COLUMNS",
-    "NO_COLOR",      "TERM_URLS",    "VTE_VERSION",    "LANG",           "LANGUAGE",
-    "LOCPATH",       "NLSPATH",      "OUTPUT_CHARSET", "CPATH",          "C_INCLUDE_PATH",
+    "TEMP",          "TZ",           "TZDIR",          "COLORTERM",      "COLUMNS",
+    "LINES",         "NO_COLOR",     "FORCE_COLOR",    "VTE_VERSION",    "LANG",
+    "LANGUAGE",      "LOCPATH",      "NLSPATH",        "GCONV_PATH",     "OUTPUT_CHARSET",
+    "GNUTARGET",     "LD_AUDIT",     "CPATH",          "C_INCLUDE_PATH", "QA_OVERRIDE_GCC3_OPTIONS",
     "CPLUS_INCLUDE_PATH",            "OBJC_INCLUDE_PATH",                "OBJCPLUS_INCLUDE_PATH",
     "LIBRARY_PATH",  "COMPILER_PATH", "LD_LIBRARY_PATH", "LD_PRELOAD",   "SOURCE_DATE_EPOCH",
-    "DEPENDENCIES_OUTPUT",           "SUNPRO_DEPENDENCIES",              "CCC_OVERRIDE_OPTIONS",
+    "DEPENDENCIES_OUTPUT",           "SUNPRO_DEPENDENCIES",              "EXPERIMENTAL_SARIF_SOCKET",
     "MAKEFLAGS",     "MAKELEVEL",    "NINJA_STATUS",
 };
-static const char *const sent_prefixes[] = {"LC_", "GCC_", "CLANG_", "AS_", "ASAN_", "CMAKE_", "ICETS_"};
+static const char *const sent_prefixes[] = {"LC_",  "GCC_",  "CLANG_",   "CC_",   "CCC_",
+                                            "AS_", "TERM", "CLICOLOR", "ASAN_", "CMAKE_", "ICETS_"};
 
 static int is_sent(const char *entry) {
   for (size_t i = 0; i < sizeof sent_prefixes / sizeof *sent_prefixes; i++)
@@ -1880,6 +1882,8 @@ static int launcher(int argc, char **argv) {
   }
   struct command command = {.argv = words};
   resolve(&command, masqueraded);
+  for (int fd = 0; fd <= 2; fd++)
+    if (fcntl(fd, F_GETFD) < 0) run_directly(&command, "a standard descriptor is closed");
   if (is_set("ICETS_DISABLE")) run_directly(&command, "ICETS_DISABLE is set");
   if (is_set("ICETS_GUARD")) run_directly(&command, "a launcher is above us already");
   ask_agent(&command);

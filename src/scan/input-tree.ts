@@ -57,6 +57,8 @@ class DiskTreeBuilder implements InputTreeBuilder {
   /** directories by the literal path they were reached by */
   readonly #reached = new Map<string, Step>();
   readonly #files = new Map<string, AddedFile>();
+  /** physical paths of added files by device and inode */
+  readonly #inodes = new Map<string, string>();
   readonly #notBeforeMs: number;
   #links = 0;
 
@@ -255,6 +257,13 @@ class DiskTreeBuilder implements InputTreeBuilder {
     if (record !== undefined && record.digest.hash !== found.value.digest.hash) {
       return err({ reason: 'input-changed', path, message: 'changed since it was scanned' });
     }
+    const inode = `${stat.dev}:${stat.ino}`;
+    const twin = this.#inodes.get(inode);
+    // clang takes two names of one inode for one file; in a sandbox every path has an inode of its own
+    if (twin !== undefined && this.options.style === 'project') {
+      return unshippable(path, `is the same file as ${twin} by a hard link`);
+    }
+    this.#inodes.set(inode, path);
     const added = { record: found.value, path };
     directory.files.set(name, added);
     this.#files.set(path, added);

@@ -8,7 +8,8 @@ const folders = ['/etc/terminfo', '/lib/terminfo', '/usr/share/terminfo'];
 export function terminalFiles(env: Readonly<Record<string, string>>): string[] {
   const terminal = env['TERM'] ?? '';
   if (!/^[\w+-][\w+.-]*$/.test(terminal)) return [];
-  return folders
+  const named = [env['TERMINFO'] ?? '', ...(env['TERMINFO_DIRS'] ?? '').split(':')];
+  return [...named.filter((folder) => folder.startsWith('/')), ...folders]
     .map((folder) => `${folder}/${terminal.charAt(0)}/${terminal}`)
     .filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile() === true);
 }

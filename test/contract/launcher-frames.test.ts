@@ -6,6 +6,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { FrameDecoder, type Frame } from '../../src/base/frame.ts';
+import { compilerVariables } from '../../src/compiler/environment.ts';
 import { ownCommands } from '../../src/ipc/command-word.ts';
 import { isSentVariable } from '../../src/ipc/launcher-client.ts';
 import {
@@ -128,6 +129,10 @@ describe('launcher.c and the launcher in TypeScript', () => {
     const client = readFileSync(`${root}/src/ipc/launcher-client.ts`, 'utf8');
     const listed = /sentNames = new Set\(\s*`([^`]*)`/.exec(client)?.[1]?.split(/\s+/) ?? [];
     expect(listed.sort()).toEqual(names.sort());
+  });
+
+  test('send every variable that the agent looks at', () => {
+    expect(compilerVariables.filter((name) => !isSentVariable(name))).toEqual([]);
   });
 });
 

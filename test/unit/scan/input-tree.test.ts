@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { linkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { InputTreeBuilder, TreeBase } from '../../../src/model/inputs.ts';
@@ -50,6 +50,16 @@ describe('an input tree', () => {
     ]);
     expect(at(node, `${scratch.path}/real/deep`)?.symlinks.get('y.h')).toBe('../deep/x.h');
     expect(at(node, `${scratch.path}/real/deep`)?.files.has('x.h')).toBe(true);
+  });
+
+  test('fails for two names of one inode: in the sandbox they would be two files', () => {
+    scratch.write('a.h', 'x');
+    linkSync(`${scratch.path}/a.h`, `${scratch.path}/b.h`);
+    scratch.link('c.h', 'a.h');
+    const builder = project();
+    expect(builder.addFile(`${scratch.path}/a.h`).ok).toBe(true);
+    expect(builder.addFile(`${scratch.path}/c.h`).ok).toBe(true);
+    expect(builder.addFile(`${scratch.path}/b.h`)).toMatchObject({ ok: false, error: { reason: 'unshippable-path' } });
   });
 
   test('fails for what is missing, for sockets, for loops and for relative paths', async () => {
