@@ -19,6 +19,8 @@ export interface Discovery {
   readonly directories: readonly string[];
   /** physical paths of complete directories */
   readonly coarse: readonly string[];
+  /** paths where nothing is, and where the compiler would find another program or spec file first */
+  readonly absent: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
 }
 
@@ -41,6 +43,7 @@ export async function discover(request: DiscoveryRequest): Promise<Result<Discov
   const parts = answers.family.kind === 'gcc' ? await gccParts(request) : await clangParts(request);
   if (!parts.ok) return parts;
   const { programs, files, directories, coarse } = parts.value;
+  const absent = await rivals(request, programs);
   const linked = await findLibraries(request.processes, [answers.program, ...programs.map(({ path }) => path)], env);
   if (!linked.ok) return notShippable(linked.error);
   const libraryFolders = linked.value.files
@@ -68,11 +71,13 @@ export async function discover(request: DiscoveryRequest): Promise<Result<Discov
     ]),
     directories: distinct(directories),
     coarse: distinct(coarse),
+    absent,
     environment,
   });
 }
 
 interface Helper {
+  readonly name: string;
   readonly path: string;
   /** found through PATH, so PATH must find it again */
   readonly throughPath: boolean;
@@ -101,7 +106,10 @@ async function gccParts(request: DiscoveryRequest): Promise<Result<Parts, Toolch
   const files = [specs].filter((path) => path !== undefined);
   const directories = [include, fixed].filter((path) => path !== undefined);
   return ok({
-    programs: plugin === undefined ? programs.value : [...programs.value, { path: plugin, throughPath: false }],
+    programs:
+      plugin === undefined
+        ? programs.value
+        : [...programs.value, { name: 'liblto_plugin.so', path: plugin, throughPath: false }],
     files,
     directories,
     coarse: directories.map((path) => realpathSync(path)),
@@ -151,10 +159,34 @@ async function helpers(
     const path = absolute
       ? [answer].find(isFile)
       : findProgram(answer ?? name, request.workFolder, absoluteFolders(request.env).join(':'));
-    if (path !== undefined) found.push({ path, throughPath: !absolute });
+    if (path !== undefined) found.push({ name, path, throughPath: !absolute });
     else if (needed.includes(name)) return notShippable(`${request.compiler} has no ${name}`);
   }
   return ok(found);
+}
+
+/** Where the driver looks before it comes to what it uses now. A folder that is not there stands for all names in it. */
+async function rivals(request: DiscoveryRequest, programs: readonly Helper[]): Promise<string[]> {
+  const printed = (await print(request, '-print-search-dirs')) ?? '';
+  const listed = (what: string) => {
+    const line = new RegExp(`^${what}: =(.*)$`, 'm').exec(printed)?.[1] ?? '';
+    return line.split(':').flatMap((folder) => (folder.startsWith('/') ? [folder.replace(/(.)\/$/, '$1')] : []));
+  };
+  const absent: string[] = [];
+  const look = (folders: readonly string[], name: string, found: string | undefined): void => {
+    for (const folder of folders) {
+      const path = `${folder}/${name}`;
+      if (found !== undefined && posix.normalize(path) === posix.normalize(found)) return;
+      if (existsSync(path)) continue; // a second spec file, or a program that the driver passed over
+      absent.push(existsSync(folder) ? path : folder);
+    }
+  };
+  const folders = listed('programs');
+  for (const { name, path, throughPath } of programs) {
+    look(throughPath ? [...folders, ...absoluteFolders(request.env)] : folders, name, path);
+  }
+  if (request.answers.family.kind === 'gcc') look([...folders, ...listed('libraries')], 'specs', undefined);
+  return distinct(absent);
 }
 
 async function print(request: DiscoveryRequest, option: string): Promise<string | undefined> {

@@ -100,7 +100,7 @@ export class Toolchains {
       const driver = new WatchedFiles(compiler.chain);
       const found = await this.#discover(compiler, env);
       if (!found.ok) return { watch: driver, value: found };
-      const watch = new WatchedFiles([...compiler.chain, ...found.value.files]);
+      const watch = new WatchedFiles([...compiler.chain, ...found.value.files, ...found.value.absent]);
       const value = await this.#assemble(compiler, found.value);
       // nothing may have changed between the first question and the last hash, or two versions would be mixed
       if (driver.unchanged() && watch.unchanged()) {

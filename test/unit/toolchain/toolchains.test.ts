@@ -70,6 +70,20 @@ describe('a compiler', () => {
     expect(await identify('no-such-compiler')).toMatchObject({ ok: false, error: { reason: 'unknown-compiler' } });
   });
 
+  withGcc('is packaged again when a program appears where it looks first', async () => {
+    scratch.write('private/x', '');
+    const path = { ...env, PATH: `${scratch.path}/private:${env.PATH}` };
+    const identity = await identify('gcc');
+    if (!identity.ok) throw new Error(identity.error.message);
+    const before = await parts.toolchains.package(identity.value, path);
+    if (!before.ok) throw new Error(before.error.message);
+    expect(parts.toolchains.stillCurrent(before.value)).toBe(true);
+    scratch.link('private/as', '/usr/bin/as');
+    expect(parts.toolchains.stillCurrent(before.value)).toBe(false);
+    const after = await parts.toolchains.package(identity.value, path);
+    expect(after.ok && after.value.environment['PATH']).toContain(`${scratch.path}/private`);
+  });
+
   withGcc('gets another identity when a link on the way to it leads elsewhere', async () => {
     const link = scratch.link('cc', findProgram('gcc', '/', env.PATH) ?? '');
     const before = await identify('./cc');
