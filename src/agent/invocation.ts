@@ -10,6 +10,7 @@ import type { Log } from '../base/log.ts';
 import type { Semaphore } from '../base/semaphore.ts';
 import type { LauncherRequest } from '../ipc/launcher-frames.ts';
 import type { LauncherSession } from '../ipc/launcher-session.ts';
+import type { UnservedNote } from '../ipc/unserved-notes.ts';
 import type { Clock } from '../model/clock.ts';
 import type { LocalReason } from '../model/failure.ts';
 import type { StepFeed } from '../model/step-feed.ts';
@@ -78,6 +79,24 @@ export async function serveInvocation(
   for (const [phase, ms] of Object.entries(facts.cpu)) parts.counters.add(`cpu.${phase}`, ms);
   parts.steps.add(record);
   parts.log.debug({ step: id, label: record.label, place: record.place, end: record.end }, 'step ended');
+}
+
+/** Makes the record of a command that a launcher ran without this agent. */
+export function recordUnserved(parts: InvocationParts, id: string, note: UnservedNote): void {
+  const { request } = note;
+  const decision = { kind: 'local', reason: 'agent-failed', detail: note.why, holdsSlot: false } as const;
+  const ended: Ended = {
+    place: { kind: 'local', reason: 'agent-failed', detail: note.why },
+    end: { kind: 'unknown' },
+    userMs: 0,
+    systemMs: 0,
+    maxRssBytes: 0,
+  };
+  const build = parts.builds.of(request.env['ICETS_BUILD']);
+  const facts: CompileFacts = { phases: {}, cpu: {} };
+  const record = recordOf(id, build, request, decision, ended, facts, note.atMs, note.atMs);
+  parts.counters.addStep(record);
+  parts.steps.add(record);
 }
 
 async function decide(parts: InvocationParts, request: LauncherRequest): Promise<Decision> {

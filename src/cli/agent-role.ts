@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { BuildIdentity } from '../agent/build-identity.ts';
 import { serveControl } from '../agent/control-server.ts';
 import { Counters } from '../agent/counters.ts';
-import { serveInvocation, type InvocationParts } from '../agent/invocation.ts';
+import { recordUnserved, serveInvocation, type InvocationParts } from '../agent/invocation.ts';
 import { NativeExpansion } from '../agent/native-expansion.ts';
 import { RemoteCompiler } from '../agent/remote-compile.ts';
 import { WriteJournal } from '../agent/write-journal.ts';
@@ -15,6 +15,7 @@ import { meteredProcesses } from '../host/metered-processes.ts';
 import { systemClock } from '../host/system-clock.ts';
 import { serveLaunchers } from '../ipc/launcher-server.ts';
 import { ownPlace } from '../ipc/socket-folder.ts';
+import { takeUnservedNotes } from '../ipc/unserved-notes.ts';
 import type { AgentStatus } from '../model/status.ts';
 import { CompilerRung } from '../scan/compiler-rung.ts';
 import { StatFileDigests } from '../scan/file-digests.ts';
@@ -112,7 +113,14 @@ export async function runAgent(settings: Settings): Promise<string | undefined> 
     parts.journal.close();
     return server.error.message;
   }
+  const recordWhatRanWithoutUs = () => {
+    for (const note of takeUnservedNotes(settings.socketDir)) {
+      recordUnserved(parts, `${session}-${(serial++).toString(36)}`, note);
+    }
+  };
+  recordWhatRanWithoutUs();
   const status = (): AgentStatus => {
+    recordWhatRanWithoutUs();
     const cpu = process.cpuUsage();
     return {
       version,
@@ -130,13 +138,17 @@ export async function runAgent(settings: Settings): Promise<string | undefined> 
   };
   const control = await serveControl(settings.socketDir, {
     status,
-    flush: () => steps.flush(),
+    flush: () => {
+      recordWhatRanWithoutUs();
+      return steps.flush();
+    },
     stop: () => ended('it was told to'),
   });
   cluster.look();
   log.info({ pid: process.pid, version, socket: server.value.socketPath }, 'the agent listens');
 
   const idle = setInterval(() => {
+    recordWhatRanWithoutUs();
     if (running === 0 && clock.monotonicMs() - lastActiveMs > settings.idleSeconds * 1000) ended('it was idle');
   }, idleCheckMs);
   const saving = setInterval(() => void statCache.save(), saveDigestsMs);

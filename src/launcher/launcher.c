@@ -39,6 +39,7 @@ enum {
   HEADER_BYTES = 5,
   MAX_FRAME = 1 << 30,
   HEARTBEAT_MS = 5000,  // silence after which an agent counts as hung
+  UNSERVED_BYTES = 4 << 20,  // of notes about commands that ran without the agent
   SUSPECT_MS = 250,     // the same for the first frame, when another launcher found it hung a moment ago
   SUSPECT_FOR_S = 30,   // how long that suspicion lasts
   START_MS = 5000,      // how long a new agent may take until it accepts
@@ -53,6 +54,7 @@ enum frame_type {
   F_REQUEST = 2,
   F_ENDED = 3,
   F_COMMITTED = 4,
+  F_UNSERVED = 5,  // in the file of that name only
   F_HEARTBEAT = 16,
   F_RUN_LOCALLY = 17,
   F_EXEC = 18,
@@ -1182,6 +1184,30 @@ static void describe(struct request *r, const struct command *c) {
   r->environment = environ;
 }
 
+/**
+ * Leaves a note that this command ran without the agent, so that a record can be made of it later: two frames at the end
+ * of `unserved`, written at once. Nothing depends on it.
+ */
+static void note_unserved(const struct place *place, const struct request *request, const char *why) {
+  char *path = join(place->folder, "/unserved", "");
+  int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+  free(path);
+  if (fd < 0) return;
+  struct stat status;
+  struct timespec now;
+  if (fstat(fd, &status) == 0 && status.st_size < UNSERVED_BYTES && clock_gettime(CLOCK_REALTIME, &now) == 0) {
+    struct bytes note = {0};
+    size_t start = begin_frame(&note, F_UNSERVED);
+    put_u64(&note, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
+    put_text(&note, why);
+    end_frame(&note, start);
+    put_request(&note, request);
+    if (!note.bad && write(fd, note.at, note.used) < 0) DEBUG("no note was left", "");
+    free(note.at);
+  }
+  close(fd);
+}
+
 static _Noreturn void ask_agent(const struct command *c) {
   const char *why = "";
   struct request request;
@@ -1190,7 +1216,10 @@ static _Noreturn void ask_agent(const struct command *c) {
   struct place place;
   if (!find_place(&place, &why)) run_directly(c, why);
   int fd = reach_agent(&place, &why);
-  if (fd < 0) run_directly(c, why);
+  if (fd < 0) {
+    note_unserved(&place, &request, why);
+    run_directly(c, why);
+  }
 
   int patience = setting_ms("ICETS_HEARTBEAT_MS", HEARTBEAT_MS);
   char *hung = join(place.folder, "/agent.hung", "");
@@ -1202,6 +1231,7 @@ static _Noreturn void ask_agent(const struct command *c) {
   if (out.bad || !send_all(fd, out.at, out.used, first_patience)) {
     touch(hung);
     close(fd);
+    note_unserved(&place, &request, "the agent did not take the request");
     run_directly(c, "the agent did not take the request");
   }
   free(out.at);
@@ -1210,6 +1240,7 @@ static _Noreturn void ask_agent(const struct command *c) {
   struct frame frame;
   struct bytes earlier = {0};
   int greeted = 0;
+  int told = 0;
   errno = 0;
   while (next_frame(&inbox, &frame, greeted ? patience : first_patience, &why)) {
     struct fields *f = &frame.fields;
@@ -1229,6 +1260,7 @@ static _Noreturn void ask_agent(const struct command *c) {
     }
     if (frame.type == F_EXEC) {
       why = "the agent says so";
+      told = 1;
       break;
     }
     if (frame.type == F_OUTPUT) {
@@ -1250,6 +1282,7 @@ static _Noreturn void ask_agent(const struct command *c) {
   }
   if (errno == ETIMEDOUT) touch(hung);
   close(fd);
+  if (!told) note_unserved(&place, &request, why);
   run_directly(c, why);
 }
 

@@ -46,7 +46,9 @@ export interface StepPhases {
 export type StepEnd =
   | { readonly kind: 'exited'; readonly code: number }
   | { readonly kind: 'signalled'; readonly signal: number }
-  | { readonly kind: 'cancelled' };
+  | { readonly kind: 'cancelled' }
+  /** it ran without the agent, which learned of it later */
+  | { readonly kind: 'unknown' };
 
 export interface StepRecord {
   /** version of this shape */

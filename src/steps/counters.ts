@@ -23,7 +23,7 @@ export function countSteps(records: Iterable<StepRecord>): StepCounters {
     places[place.kind] += 1;
     if (place.kind === 'local') localReasons.set(place.reason, (localReasons.get(place.reason) ?? 0) + 1);
     kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
-    if (end.kind !== 'exited' || end.code !== 0) failed += 1;
+    if (end.kind !== 'unknown' && (end.kind !== 'exited' || end.code !== 0)) failed += 1;
   }
   return { steps, places, localReasons, kinds, failed };
 }

@@ -66,6 +66,8 @@ function describeEnd(record: StepRecord): string {
       return `signal ${record.end.signal}`;
     case 'cancelled':
       return 'cancelled';
+    case 'unknown':
+      return 'not known: it ran without the agent';
   }
 }
 
