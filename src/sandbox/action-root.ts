@@ -1,18 +1,9 @@
 // A root directory on disk that becomes what one action needs by the smallest change from what the action before it needed.
 // No action can write to it, so nothing of an earlier one is left but what the new tree has as well. Unaware of digests' origin.
 
-import {
-  chmodSync,
-  copyFileSync,
-  linkSync,
-  mkdirSync,
-  rmSync,
-  symlinkSync,
-  unlinkSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, copyFileSync, linkSync, symlinkSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { digestKey, type Digest } from '../model/digest.ts';
+import type { SpareDirectories } from './spare-directories.ts';
 import { emptyRoot, type RootDirectory, type RootEntry, type RootFile } from './root-tree.ts';
 
 /** Where the bytes of a blob lie on this machine, as a file of the right mode with the constant time of all inputs. */
@@ -42,6 +33,7 @@ export class ActionRoot {
   constructor(
     readonly path: string,
     readonly inputMtimeSeconds: number,
+    readonly spares: SpareDirectories,
   ) {}
 
   /** False after a change that failed half way: the directory is of no more use. */
@@ -69,17 +61,23 @@ export class ActionRoot {
     for (const step of change.steps) {
       if (++turn % stepsPerTurn === 0) await new Promise((resolve) => setImmediate(resolve));
       const path = this.path + step.path;
-      if (step.kind === 'remove') this.#remove(path, step.path, step.entry);
-      else this.#add(path, step.path, step.entry, blobPath);
+      if (step.kind === 'remove') {
+        this.#remove(path, step.entry);
+        this.#forget(step.path, step.entry);
+      } else this.#add(path, step.path, step.entry, blobPath);
     }
     this.#tree = change.target;
     this.#intact = true;
   }
 
-  #remove(path: string, name: string, entry: RootEntry): void {
-    if (entry.kind === 'directory' || entry.kind === 'mount') rmSync(path, { recursive: true });
-    else unlinkSync(path);
-    this.#forget(name, entry);
+  #remove(path: string, entry: RootEntry): void {
+    const directory = directoryOf(entry);
+    if (directory === undefined) {
+      unlinkSync(path);
+      return;
+    }
+    for (const [name, child] of directory.entries) this.#remove(`${path}/${name}`, child);
+    this.spares.give(path);
   }
 
   #forget(name: string, entry: RootEntry): void {
@@ -95,7 +93,7 @@ export class ActionRoot {
     switch (entry.kind) {
       case 'directory':
       case 'mount':
-        mkdirSync(path);
+        this.spares.take(path);
         return;
       case 'symlink':
         symlinkSync(entry.target, path);

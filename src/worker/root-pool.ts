@@ -3,6 +3,7 @@
 
 import { mkdirSync } from 'node:fs';
 import { ActionRoot } from '../sandbox/action-root.ts';
+import { SpareDirectories } from '../sandbox/spare-directories.ts';
 import type { Trash } from './trash.ts';
 
 export interface RootPoolOptions {
@@ -18,8 +19,11 @@ export class RootPool {
   /** least recently used first */
   #idle: { readonly root: ActionRoot; readonly affinity: string }[] = [];
   #made = 0;
+  readonly #spares: SpareDirectories;
 
-  constructor(readonly options: RootPoolOptions) {}
+  constructor(readonly options: RootPoolOptions) {
+    this.#spares = new SpareDirectories(`${options.directory}/spare`);
+  }
 
   /** A root for one action alone, best one that was last used for the same `affinity`. */
   take(affinity: string): ActionRoot {
@@ -29,7 +33,7 @@ export class RootPool {
     if (kept !== undefined) return kept.root;
     const path = `${this.options.directory}/${(this.#made += 1)}`;
     mkdirSync(path);
-    return new ActionRoot(path, this.options.inputMtimeSeconds);
+    return new ActionRoot(path, this.options.inputMtimeSeconds, this.#spares);
   }
 
   /** Gives a root back after its action; one whose last change failed is removed. */
@@ -42,5 +46,6 @@ export class RootPool {
   clear(): void {
     for (const { root } of this.#idle) this.options.trash.discard(root.path);
     this.#idle = [];
+    this.options.trash.discard(this.#spares.directory);
   }
 }

@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { digestOf } from '../../../src/model/digest.ts';
 import { ActionRoot, type BlobPath } from '../../../src/sandbox/action-root.ts';
+import { SpareDirectories } from '../../../src/sandbox/spare-directories.ts';
 import { rootTree, type Plain } from '../../support/root-trees.ts';
 
 let folder: string;
@@ -23,7 +24,7 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'action-root-'));
   mkdirSync(join(folder, 'root'));
   mkdirSync(join(folder, 'blobs'));
-  root = new ActionRoot(join(folder, 'root'), 1);
+  root = new ActionRoot(join(folder, 'root'), 1, new SpareDirectories(join(folder, 'spare')));
   for (const text of ['a', 'b', 'c']) put(text);
 });
 
