@@ -64,7 +64,9 @@ async function recordsOf(cluster: IcetsCluster): Promise<StepRecord[]> {
 
 /** By how much each recorded step took longer than its own run and its turn in the queue, milliseconds. */
 function delaysMs(records: readonly StepRecord[]): { label: string; ms: number }[] {
-  return records.map(({ label, startMs, endMs, phases, place }) => {
+  // A cancelled step's launcher has gone its own way long before a stopped agent learns of it.
+  const ended = records.filter(({ end }) => end.kind !== 'cancelled');
+  return ended.map(({ label, startMs, endMs, phases, place }) => {
     const own = phases.localMs ?? phases.runMs ?? 0;
     const queued = place.kind === 'remote' && place.attempts === 1 ? (phases.queueMs ?? 0) : 0;
     return { label, ms: endMs - startMs - own - (phases.waitSlotMs ?? 0) - queued };
