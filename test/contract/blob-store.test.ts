@@ -12,7 +12,6 @@ import { LinkBlobStore } from '../../src/link/link-blob-store.ts';
 import type { BlobStore } from '../../src/model/blob-store.ts';
 import { digestOf, emptyDigest, type Digest } from '../../src/model/digest.ts';
 import { openDiskStore } from '../../src/store/disk-store.ts';
-import { KnownBlobs } from '../../src/store/known-blobs.ts';
 import { idleExecutor, memoryStore, openClient, startServer } from '../unit/link/loopback.ts';
 
 interface Opened {
@@ -51,13 +50,6 @@ const stores: Record<string, () => Promise<Opened>> = {
   'the disk store': openDisk,
   'a Link to a memory store': async () => openLink({ store: memoryStore(), close: async () => {} }),
   'a Link to a disk store': async () => openLink(await openDisk()),
-  'a Link that remembers what is known': async () => {
-    const link = await openLink({ store: memoryStore(), close: async () => {} });
-    return {
-      store: new KnownBlobs(link.store, { clock: systemClock, keepMs: 60_000, maxEntries: 100 }),
-      close: () => link.close(),
-    };
-  },
 };
 
 function value<T>(result: Result<T, { readonly reason: string; readonly message: string }>): T {
