@@ -160,6 +160,11 @@ function refuseIrreproducible(
   if (kind === 'gcc' && seen.lto && !seen.randomSeed && language !== 'assembler-with-cpp') {
     return local('not-reproducible', '-flto without -frandom-seed');
   }
+  // The assembler's own debug information names the driver's temporary file.
+  const debug = seen.assemblerWords.find((word) => /^-(g|-?gstabs.*|-?gdwarf-\d|-gen-debug)$/.test(word));
+  if (debug !== undefined && (language !== 'assembler-with-cpp' || debug.includes('stabs'))) {
+    return local('not-reproducible', `-Wa,${debug}`);
+  }
   // Seen with clang 14: two plain compiles of one C++ file differ.
   if (seen.embedSource) return local('not-reproducible', '-gembed-source');
   return undefined;

@@ -131,6 +131,9 @@ describe('commands that stay local', () => {
     ['-c x.c -o CMakeFiles/cmTC_12ab.dir/x.c.o', 'compiler-check'],
     ['-c a.c -flto', 'not-reproducible'],
     ['-c a.c -flto=auto -ffat-lto-objects', 'not-reproducible'],
+    ['-c a.c -Wa,--gdwarf-5', 'not-reproducible'],
+    ['-c a.c -Wa,-g', 'not-reproducible'],
+    ['-c a.S -Wa,--gstabs+', 'not-reproducible'],
     ['-c a.c -Wp,-include,x.h', 'unknown-option'],
     ['-c a.c -Wp,-MD', 'unknown-option'],
   ])('gcc %s: %s', (command, reason) => {
