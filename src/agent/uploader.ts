@@ -25,7 +25,7 @@ const batchBytes = 1024 * 1024;
 const chunkBytes = 256 * 1024;
 const batchesAtOnce = 4;
 const unaskedBytes = 16 * 1024;
-const unaskedItems = 100;
+const unaskedItems = 40;
 const knownLimit = 500_000;
 
 export interface UploaderOptions {
@@ -150,10 +150,10 @@ export class Uploader {
     return ok(sent);
   }
 
-  /** Which of these are to be sent. What is small and at hand is rarely there: sending it costs less than asking. */
+  /** Which of these are to be sent. A few small blobs that are not known are rarely there: sending costs less than asking. */
   async #lacking(items: readonly UploadItem[]): Promise<Result<ReadonlySet<string>, UploadFailure>> {
     const few = items.length <= unaskedItems;
-    const unasked = items.filter((item) => few && item.kind === 'bytes' && item.bytes.byteLength <= unaskedBytes);
+    const unasked = items.filter((item) => few && item.digest.sizeBytes <= unaskedBytes);
     const lacking = new Set(unasked.map((item) => digestKey(item.digest)));
     const asked = items.filter((item) => !lacking.has(digestKey(item.digest)));
     if (asked.length === 0) return ok(lacking);

@@ -5,6 +5,7 @@ import { hostname } from 'node:os';
 import type { RemoteAccess } from '../agent/remote-access.ts';
 import { Uploader } from '../agent/uploader.ts';
 import type { Log } from '../base/log.ts';
+import { readFileSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { Clock } from '../model/clock.ts';
 import type { AgentStatus } from '../model/status.ts';
@@ -18,6 +19,7 @@ import { readToken } from './token.ts';
 const lookAgainMs = 200;
 const waitForConnectionMs = 1000;
 const knownForMs = 120_000;
+const readAtOnceBytes = 256 * 1024;
 
 interface Connection {
   readonly url: string;
@@ -101,7 +103,7 @@ export class ClusterAccess {
     const executor = linkRemoteExecutor(client);
     const uploader = new Uploader({
       blobs: executor.blobs,
-      readFile: (path) => readFile(path),
+      readFile: readInput,
       nowMs: () => this.#clock.monotonicMs(),
       knownForMs,
     });
@@ -126,4 +128,10 @@ export class ClusterAccess {
       const stopListening = connection.client.onStateChange(done);
     });
   }
+}
+
+/** A small file at once: the thread pool costs more than the read. */
+async function readInput(path: string): Promise<Uint8Array> {
+  const size = statSync(path).size;
+  return size <= readAtOnceBytes ? readFileSync(path) : readFile(path);
 }
