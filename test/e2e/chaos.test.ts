@@ -5,6 +5,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { StepRecord } from '../../src/model/step.ts';
 import { icets, withCluster, type IcetsCluster } from '../support/icets-cluster.ts';
 import { objectBytes, relaunch, writeNinjaProject } from '../support/ninja-project.ts';
+import { runningProcesses } from '../support/running-processes.ts';
 
 type Victim = 'worker' | 'scheduler' | 'agent' | 'launcher';
 
@@ -22,24 +23,14 @@ async function pidOf(cluster: IcetsCluster, victim: Victim): Promise<number> {
   }
 }
 
-/** Launchers of this cluster's builds: processes whose working directory is the project and whose name says launcher. */
+/** Launchers of this cluster's builds. */
 function launcherPids(cluster: IcetsCluster): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^[0-9]+$/.test(name))
-    .map(Number)
-    .filter((pid) => {
-      try {
-        const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-        const environment = readFileSync(`/proc/${pid}/environ`, 'utf8');
-        return (
-          environment.includes(cluster.env['ICETS_STATE_DIR']!) &&
-          readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('launcher') &&
-          command.includes('g++')
-        );
-      } catch {
-        return false;
-      }
-    });
+  return runningProcesses()
+    .filter(
+      ({ name, command, environment }) =>
+        environment.includes(cluster.env['ICETS_STATE_DIR']!) && name.startsWith('launcher') && command.includes('g++'),
+    )
+    .map(({ pid }) => pid);
 }
 
 /** Waits until the cluster works on the build. */

@@ -1,22 +1,15 @@
 // Many launchers at once with no agent, and builds that must not wait for the agent they have started.
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { icets, withCluster, type IcetsCluster } from '../support/icets-cluster.ts';
+import { runningProcesses } from '../support/running-processes.ts';
 
 /** Processes that run this cluster's agent. */
 function agents(cluster: IcetsCluster): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^[0-9]+$/.test(name))
-    .map(Number)
-    .filter((pid) => {
-      try {
-        const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-        return command.includes('agent.mjs') && command.includes(cluster.env['ICETS_SOCKET_DIR']!);
-      } catch {
-        return false;
-      }
-    });
+  return runningProcesses()
+    .filter(({ command }) => command.includes('agent.mjs') && command.includes(cluster.env['ICETS_SOCKET_DIR']!))
+    .map(({ pid }) => pid);
 }
 
 describe('many launchers', () => {

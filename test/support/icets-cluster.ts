@@ -1,9 +1,10 @@
 // A private cluster of real processes for end-to-end tests: its own state, cache and socket folders below one work folder,
 // which is kept when the test fails.
 
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
+import { runningProcesses } from './running-processes.ts';
 import type { AgentStatus, ClusterStatus } from '../../src/model/status.ts';
 
 export const repository = resolve(import.meta.dirname, '../..');
@@ -110,20 +111,13 @@ const strayPatienceMs = 5000;
 async function straysOf(env: Readonly<Record<string, string>>): Promise<string[]> {
   const untilMs = Date.now() + strayPatienceMs;
   for (;;) {
-    const strays = readdirSync('/proc')
-      .filter((name) => /^[0-9]+$/.test(name) && Number(name) !== process.pid)
-      .flatMap((pid) => {
-        try {
-          const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
-          const environment = readFileSync(`/proc/${pid}/environ`, 'utf8');
-          const ours =
-            command.includes(env['ICETS_CACHE_DIR']!) ||
-            environment.includes(`ICETS_STATE_DIR=${env['ICETS_STATE_DIR']!}\0`);
-          return ours ? [`${pid} ${command.slice(0, 200)}`] : [];
-        } catch {
-          return [];
-        }
-      });
+    const strays = runningProcesses()
+      .filter(
+        ({ command, environment }) =>
+          command.includes(env['ICETS_CACHE_DIR']!) ||
+          environment.includes(`ICETS_STATE_DIR=${env['ICETS_STATE_DIR']!}\0`),
+      )
+      .map(({ pid, command }) => `${pid} ${command.slice(0, 200)}`);
     if (strays.length === 0 || Date.now() > untilMs) return strays;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
