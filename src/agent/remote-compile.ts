@@ -293,7 +293,7 @@ export class RemoteCompiler {
       );
       if (!proof.ok) return err({ reason: 'result-unproven', detail: proof.error });
     }
-    if (!this.#parts.scanner.unchanged(closure)) {
+    if (!(await this.#parts.scanner.unchanged(closure))) {
       return err({ reason: 'input-changed', detail: 'an input changed during the compile' });
     }
     if (!this.#parts.toolchains.stillCurrent(toolchain)) {

@@ -70,9 +70,9 @@ export class CompilerRung implements ClosureScanner {
     return ok(builder.finish('compiler', listed.value));
   }
 
-  unchanged(closure: Closure, notBeforeMs = performance.now()): boolean {
+  unchanged(closure: Closure, notBeforeMs = performance.now()): Promise<boolean> {
     const { digests } = this.#options;
-    return closureUnchanged(closure, digests, digests.stats, notBeforeMs);
+    return Promise.resolve(closureUnchanged(closure, digests, digests.stats, notBeforeMs));
   }
 
   async #list(unit: ScanUnit, signal: AbortSignal | undefined): Promise<Result<readonly string[], ScanFailure>> {

@@ -29,7 +29,10 @@ export interface ClosureFile {
   readonly record: FileRecord;
 }
 
-/** Something whose existence the result depends on, beyond the files that are read. */
+/**
+ * Something whose existence the result depends on, beyond the files that are read: the operands of `__has_include` and
+ * the like. Not the earlier directories in which an include was not found: those only say that this is the right closure.
+ */
 export interface ExistenceProbe {
   readonly path: string;
   readonly exists: boolean;
@@ -66,5 +69,5 @@ export interface ClosureScanner {
    * Whether every file, directory and probe still is what the closure says. To be asked after the result has come.
    * @param notBeforeMs stats made at or after this moment of the monotonic clock will do; default: stat now
    */
-  unchanged(closure: Closure, notBeforeMs?: number): boolean;
+  unchanged(closure: Closure, notBeforeMs?: number): Promise<boolean>;
 }

@@ -115,7 +115,7 @@ async function compare(
   const inside = sandbox.run([compiler, ...argv], project, sandboxEnv);
   if (inside.code !== plain.code) throw new Error(`exit ${inside.code}: ${inside.stderr}`);
   const remote = { ...read(join(folder, project)), stderr: inside.stderr, code: inside.code };
-  expect(parts.scanner.unchanged(closure.value)).toBe(true);
+  expect(await parts.scanner.unchanged(closure.value)).toBe(true);
   expect(await root.value.current()).toBe(true);
   expect(parts.toolchains.stillCurrent(toolchain.value)).toBe(true);
   rmSync(folder, { recursive: true, force: true });
