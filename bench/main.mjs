@@ -12,6 +12,8 @@ const areas = {
     what: 'real projects and awkward cases: same bytes, how much ran remotely, at what speed',
   },
   micro: { file: 'micro/main.mjs', what: 'CPU of launcher and agent, overhead of the worker, per compile' },
+  submitter: { file: 'submitter/main.mjs', what: 'CPU per compile of the submitting machine, beside -E and the peers' },
+  cache: { file: 'cache/main.mjs', what: 'full rebuilds from the cache, beside ccache' },
   cluster: { file: 'cluster/main.mjs', what: 'clusters of several machines' },
 };
 
@@ -21,7 +23,7 @@ const known = Object.entries(areas).filter(([, { file }]) => existsSync(join(her
 const area = known.find(([each]) => each === name)?.[1];
 if (area === undefined) {
   console.log('usage: npm run bench -- AREA [options]; --help after an area lists its options\n');
-  for (const [each, { what }] of known) console.log(`  ${each.padEnd(8)} ${what}`);
+  for (const [each, { what }] of known) console.log(`  ${each.padEnd(10)} ${what}`);
   process.exitCode = name === '' ? 0 : 2;
 } else {
   const run = spawnSync(process.execPath, [join(here, area.file), ...rest], { stdio: 'inherit' });

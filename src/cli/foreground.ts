@@ -9,14 +9,21 @@ export function announce(url: string): void {
   process.stdout.write(`${JSON.stringify(line)}\n`);
 }
 
-/** Resolves at the first SIGINT, SIGTERM or SIGHUP. A second one ends the process at once. */
+const dayMs = 86_400_000;
+
+/**
+ * Resolves at the first SIGINT, SIGTERM or SIGHUP. A second one ends the process at once. Until then the process stays,
+ * even while nothing else keeps it: a worker between two connections has timers only that do not.
+ */
 export function untilSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
     let asked = false;
+    const staying = setInterval(() => {}, dayMs);
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
       process.on(signal, () => {
         if (asked) process.exit(1);
         asked = true;
+        clearInterval(staying);
         resolve(signal);
       });
     }

@@ -1,0 +1,178 @@
+// What a compile costs the machine that submits it: icets with a cold, a restarted and a warm agent, its peers, and beside
+// them the preprocessor (`-E`) of the same units, in one run. Ends with `submitter: ratio=R`: warm icets over g++ -E.
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { cpus, loadavg, release, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { buildEnvironment, endRunning } from '../builds/command.mjs';
+import { icetsProgram } from '../builds/private-cluster.mjs';
+import { formatTable } from '../builds/table.mjs';
+import { endAgent, forgetResults, measureIcets, startCluster } from './icets-rows.mjs';
+import { buildMeter } from './meter.mjs';
+import { prepareBuild, preprocessorCpuMs, projectFacts } from './measured-build.mjs';
+import { peers } from './peers.mjs';
+
+/** @typedef {import('./icets-rows.mjs').RowFigures} RowFigures */
+/** @typedef {import('./measured-build.mjs').ProjectName} ProjectName */
+
+const icetsRows = ['cold', 'restarted', 'warm'];
+const allRows = [...icetsRows, ...Object.keys(peers)];
+const usage = `usage: npm run bench:submitter -- [options]
+  --project NAMES   abseil,redis (default both; the last line needs abseil)
+  --rows NAMES      of ${allRows.join(',')} (default all)
+  --pairs N         warm builds, the median counts (default 1)
+  --jobs N          jobs of the builds (default 2)
+  --quick           a few targets of each project`;
+
+const { values: options } = parseArgs({
+  options: {
+    project: { type: 'string', default: 'abseil,redis' },
+    rows: { type: 'string', default: allRows.join(',') },
+    pairs: { type: 'string', default: '1' },
+    jobs: { type: 'string', default: '2' },
+    quick: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+/** Largest allowed share of the preprocessor's CPU. */
+const targets = { abseil: { warm: 1 / 20, cold: 1 / 8 }, redis: { warm: 1 / 8, cold: 1 / 4 } };
+
+/** @param {readonly number[]} values */
+const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
+
+/**
+ * @param {ProjectName} project
+ * @param {string} work
+ * @param {string} meter
+ */
+async function benchProject(project, work, meter) {
+  const rows = options.rows.split(',');
+  const common = { project, work, meter, jobs: Number(options.jobs), quick: options.quick };
+  /** @type {Map<string, RowFigures | string>} */
+  const results = new Map();
+  /** @type {readonly import('./meter.mjs').Metered[]} */
+  let units = [];
+  if (rows.some((row) => icetsRows.includes(row))) {
+    const cluster = await startCluster({ workers: 1 });
+    try {
+      const launcher = [icetsProgram];
+      const build = await prepareBuild({ ...common, name: 'icets', launcher, env: cluster.env });
+      const say = (/** @type {string} */ row) => console.log(`${project}: icets ${row}`);
+      say('cold');
+      const cold = await measureIcets(cluster, build, { place: 'remote' });
+      units = cold.metered ?? [];
+      if (rows.includes('cold')) results.set('icets cold', cold);
+      if (rows.includes('restarted')) {
+        say('restarted');
+        await endAgent(cluster);
+        await forgetResults(cluster);
+        results.set('icets restarted', await measureIcets(cluster, build, { place: 'remote' }));
+      }
+      if (rows.includes('warm')) {
+        /** @type {RowFigures[]} */
+        const warm = [];
+        for (let i = 0; i < Number(options.pairs); i++) {
+          say('warm');
+          await forgetResults(cluster);
+          warm.push(await measureIcets(cluster, build, { place: 'remote' }));
+        }
+        const cost = (/** @type {RowFigures} */ row) => (row.clientMs + row.daemonMs) / row.units;
+        const middle = median(warm.map(cost));
+        results.set('icets warm', /** @type {RowFigures} */ (warm.find((row) => cost(row) === middle)));
+      }
+    } finally {
+      for (const stray of await cluster.stop()) console.log(`had to be killed: ${stray}`);
+    }
+  }
+  for (const [name, measure] of Object.entries(peers)) {
+    if (!rows.includes(name)) continue;
+    console.log(`${project}: ${name}`);
+    const figures = await measure({ ...common, env: buildEnvironment() }).catch((error) => `${error.message}`);
+    results.set(name, figures);
+    if (typeof figures !== 'string' && units.length === 0) units = figures.metered ?? [];
+  }
+  if (units.length === 0) throw new Error('no row could be measured');
+  console.log(`${project}: the preprocessor of ${units.length} units`);
+  // A unit's command without what stood in front of the compiler.
+  const launcherWords = units[0]?.argv.findIndex((word) => /^(.*\/)?(gcc|g\+\+)$/.test(word)) ?? 0;
+  const preprocessor = await preprocessorCpuMs({ units, meter, work, launcherWords, env: buildEnvironment() });
+  const perUnit = preprocessor.reduce((sum, ms) => sum + ms, 0) / preprocessor.length;
+  printTable(project, results, perUnit, preprocessor.length);
+  const warm = results.get('icets warm');
+  return warm === undefined || typeof warm === 'string'
+    ? undefined
+    : (warm.clientMs + warm.daemonMs) / warm.units / perUnit;
+}
+
+/**
+ * @param {ProjectName} project
+ * @param {ReadonlyMap<string, RowFigures | string>} results
+ * @param {number} perUnit
+ * @param {number} units
+ */
+function printTable(project, results, perUnit, units) {
+  const { language, plain } = projectFacts[project];
+  const compiler = plain.split(' ')[0] ?? '';
+  const ms = (/** @type {number} */ value) => `${value.toFixed(2)} ms`;
+  console.log(
+    `\n${project} (${language}, ${plain}): ${units} units; load ${loadavg()
+      .map((each) => each.toFixed(1))
+      .join(' ')}`,
+  );
+  const rows = [...results].map(([name, row]) => {
+    if (typeof row === 'string') return [name, '', '', '', '', '', '', row.split('\n')[0] ?? ''];
+    const goal = targets[project][name === 'icets warm' ? 'warm' : 'cold'];
+    const cost = (row.clientMs + row.daemonMs) / row.units;
+    return [
+      ...[name, ms(row.clientMs / row.units), ms(row.daemonMs / row.units), ms(cost), (cost / perUnit).toFixed(3)],
+      name.startsWith('icets') ? `${goal}` : '',
+      row.schedulerMs === undefined ? '' : ms(row.schedulerMs / row.units),
+      [...(row.units === units ? [] : [`${row.units} units`]), ...(row.remark === '' ? [] : [row.remark])].join('; '),
+    ];
+  });
+  console.log(
+    formatTable(
+      ['CPU per unit', 'client', 'daemon', 'sum', `of ${compiler} -E`, 'target', 'scheduler', 'remark'],
+      [...rows, [`${compiler} -E`, ms(perUnit), '', ms(perUnit), '1.000', '', '', '']],
+    ),
+  );
+}
+
+if (options.help) {
+  console.log(usage);
+} else {
+  const work = await mkdtemp(join(tmpdir(), 'icets-submitter-'));
+  let interrupted = false;
+  process.once('SIGINT', () => {
+    interrupted = true;
+    void endRunning();
+  });
+  try {
+    const meter = await buildMeter(work);
+    console.log(
+      `Linux ${release()}, ${cpus().length} cores (${cpus()[0]?.model}), Node ${process.versions.node}, -j${options.jobs}
+client: rusage of what the build starts for each unit (launcher or wrapper with all it waits for), taken by a small
+  program in front of it; links, archives and make or ninja themselves are not in it
+daemon: CPU of the resident part on the submitting machine (agent, include server, iceccd) with its children, from /proc,
+  over the whole build, links and a start during the build included
+scheduler, workers, servers: other processes, not counted; of icets' scheduler the CPU per unit is printed
+cold: no agent, nothing kept; restarted: no agent, what it keeps on disk; warm: it has built the same before, and the
+  cluster has forgotten the results; -E: the same commands with -c -o FILE replaced by -E -o /dev/null`,
+    );
+    /** @type {number | undefined} */
+    let ratio;
+    for (const project of /** @type {ProjectName[]} */ (options.project.split(','))) {
+      const found = await benchProject(project, work, meter);
+      if (project === 'abseil') ratio = found;
+    }
+    if (ratio !== undefined) console.log(`\nsubmitter: ratio=${ratio.toFixed(3)}`);
+  } catch (error) {
+    if (!interrupted) console.error(error);
+    process.exitCode = 1;
+  } finally {
+    await endRunning();
+    await rm(work, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+  }
+}
