@@ -1,10 +1,10 @@
-// Makes the REAPI action of one compile from its parts. Pure: unaware of where the parts came from.
+// Makes the REAPI command and action of one compile from their parts. Pure: unaware of where the parts came from.
 
 import { relative } from 'node:path';
 import { Action, Command, encodeAction, encodeCommand, stderrTerminalProperty, type Blob } from '../model/action.ts';
 import type { Digest } from '../model/digest.ts';
 
-export interface CompileActionParts {
+export interface CompileCommandParts {
   /** argv[0] included */
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
@@ -12,19 +12,17 @@ export interface CompileActionParts {
   readonly cwd: string;
   /** physical absolute paths of everything the command may write and we want back */
   readonly outputs: readonly string[];
-  readonly inputRoot: Digest;
   readonly stderrTerminal: { readonly columns: number; readonly rows: number } | undefined;
-  readonly cacheable: boolean;
 }
 
-export interface CompileAction {
-  readonly action: Blob;
-  readonly command: Blob;
+export interface CompileCommand {
+  readonly blob: Blob;
   /** output path as the result names it (relative to the working directory) to absolute path */
   readonly outputs: ReadonlyMap<string, string>;
+  readonly platform: Command['platform'];
 }
 
-export function compileAction(parts: CompileActionParts): CompileAction {
+export function compileCommand(parts: CompileCommandParts): CompileCommand {
   const outputs = new Map(parts.outputs.map((path) => [relative(parts.cwd, path), path]));
   const outputPaths = [...outputs.keys()].sort();
   const properties =
@@ -32,7 +30,7 @@ export function compileAction(parts: CompileActionParts): CompileAction {
       ? []
       : [{ name: stderrTerminalProperty, value: `${parts.stderrTerminal.columns}x${parts.stderrTerminal.rows}` }];
   const platform = properties.length === 0 ? undefined : { properties };
-  const command = encodeCommand(
+  const blob = encodeCommand(
     Command.fromPartial({
       arguments: [...parts.argv],
       environmentVariables: Object.entries(parts.env)
@@ -44,13 +42,17 @@ export function compileAction(parts: CompileActionParts): CompileAction {
       ...(platform && { platform }),
     }),
   );
-  const action = encodeAction(
+  return { blob, outputs, platform };
+}
+
+export function compileAction(command: CompileCommand, inputRoot: Digest, cacheable: boolean): Blob {
+  const { platform } = command;
+  return encodeAction(
     Action.fromPartial({
-      commandDigest: command.digest,
-      inputRootDigest: parts.inputRoot,
-      doNotCache: !parts.cacheable,
+      commandDigest: command.blob.digest,
+      inputRootDigest: inputRoot,
+      doNotCache: !cacheable,
       ...(platform && { platform }),
     }),
   );
-  return { action, command, outputs };
 }

@@ -9,23 +9,27 @@ import { keepsMode } from '../compiler/outputs.ts';
 import type { OutputRole, ParsedCompile } from '../compiler/parsed-compile.ts';
 import { remoteCommand, type RemoteCommand } from '../compiler/remote-command.ts';
 import { err, ok, type Result } from '../base/result.ts';
-import type { ActionResult, OutputFile } from '../model/action.ts';
-import { digestKey, parseDigest } from '../model/digest.ts';
+import { zeroTimings, type Blob, type Timings } from '../model/action.ts';
+import { digestKey, type Digest } from '../model/digest.ts';
 import type { LocalReason, RemoteFailure } from '../model/failure.ts';
-import type { ExecuteOutcome, RemoteExecutor } from '../model/remote-executor.ts';
+import type { FileDigests } from '../model/inputs.ts';
+import type { ExecuteOutcome } from '../model/remote-executor.ts';
 import type { StepPhases, StepPlace } from '../model/step.ts';
 import { treeBlobs } from '../model/tree.ts';
-import { zeroTimings, type Timings } from '../model/action.ts';
 import type { AssembledRoot, InputRoots } from '../scan/input-root.ts';
 import type { Closure, ClosureScanner } from '../scan/scanner.ts';
 import type { CompilerIdentity, ToolchainPackage } from '../toolchain/toolchain-package.ts';
 import { terminalFiles } from '../toolchain/terminal-files.ts';
 import { timeZoneFiles } from '../toolchain/time-zone.ts';
 import type { Toolchains } from '../toolchain/toolchains.ts';
-import { compileAction, type CompileAction } from './compile-action.ts';
+import { compileAction, compileCommand, type CompileCommand } from './compile-action.ts';
+import type { Counters } from './counters.ts';
+import { KnownResults, type Uncacheable } from './known-results.ts';
 import type { NativeExpansion } from './native-expansion.ts';
 import { proveDependencies } from './proof.ts';
+import { receiveResult, type ReceivedResult } from './received-result.ts';
 import type { RemoteAccess } from './remote-access.ts';
+import { resultKey, type ExtraInput } from './result-key.ts';
 import { whyNotReplaceable, type ResultFile } from './result-writer.ts';
 import type { UploadFailure } from './uploader.ts';
 
@@ -36,6 +40,8 @@ export interface RemoteCompileParts {
   readonly scanner: ClosureScanner;
   readonly roots: InputRoots;
   readonly native: NativeExpansion;
+  readonly digests: FileDigests;
+  readonly counters: Counters;
 }
 
 export interface CompileJob {
@@ -47,6 +53,7 @@ export interface CompileJob {
   readonly invokedAs: string;
   /** physical absolute path */
   readonly cwd: string;
+  /** ICETS_NO_CACHE in it keeps this compile away from kept results */
   readonly env: Readonly<Record<string, string>>;
   readonly stderrTerminal: { readonly columns: number; readonly rows: number } | undefined;
   /** performance.now() when the command arrived */
@@ -83,9 +90,11 @@ const scratchDepfile = '/tmp/icets-dependencies.d';
 
 export class RemoteCompiler {
   readonly #parts: RemoteCompileParts;
+  readonly #known: KnownResults;
 
   constructor(parts: RemoteCompileParts) {
     this.#parts = parts;
+    this.#known = new KnownResults(parts.counters);
   }
 
   /** Runs the compile elsewhere; facts are filled in as far as it gets. */
@@ -117,48 +126,145 @@ export class RemoteCompiler {
     const extraFiles = [...command.responseFiles.map((path) => absolute(job.cwd, path)), ...expanded.files];
     if (closure.value.dateOrTime || closure.value.timestamp) extraFiles.push(...timeZoneFiles(job.env));
     if (job.stderrTerminal !== undefined) extraFiles.push(...terminalFiles(job.env));
-    const root = await this.#assemble(job, toolchain.value, closure.value, extraFiles);
+    extraFiles.push(...job.compile.extraInputs.map((path) => absolute(job.cwd, path)));
+    const unit: Unit = {
+      job,
+      remote,
+      toolchain: toolchain.value,
+      closure: closure.value,
+      command,
+      sent: compileCommand({
+        argv: [job.invokedAs, ...command.argv],
+        env: { ...remoteEnvironment(job.env, job.stderrTerminal !== undefined), ...toolchain.value.environment },
+        cwd: job.cwd,
+        outputs:
+          command.proof.kind === 'scratch' ? [...outputs.value.keys(), scratchDepfile] : [...outputs.value.keys()],
+        stderrTerminal: job.stderrTerminal,
+      }),
+      outputs: outputs.value,
+      extraFiles,
+    };
+    const uncacheable = whyUncacheable(unit);
+    if (uncacheable !== undefined) this.#known.count(uncacheable);
+    let root: AssembledRoot | undefined;
+    if (uncacheable === undefined && closure.value.restsOnTrees === true) {
+      const assembled = await this.#assemble(unit);
+      if (!assembled.ok) return assembled;
+      root = assembled.value;
+    }
+    const key = uncacheable === undefined ? this.#key(unit, root) : ok(undefined);
+    if (!key.ok) return key;
     watch('digestMs');
-    if (!root.ok) return root;
-
-    const built = this.#action(job, toolchain.value, closure.value, root.value, command, [...outputs.value.keys()]);
-    facts.action = built.action.digest.hash;
+    if (key.value !== undefined) {
+      const kept = await this.#kept(unit, root, key.value, watch, signal);
+      if (!kept.ok) return kept;
+      if (kept.value !== undefined) return ok(kept.value);
+    }
+    if (root === undefined) {
+      const assembled = await this.#assemble(unit);
+      if (!assembled.ok) return assembled;
+      root = assembled.value;
+    }
+    watch('digestMs');
     if (signal.aborted) return cancelled();
+    return this.#execute(unit, root, key.value, facts, watch, signal);
+  }
 
-    const outcome = await this.#obtain(job, remote, built, toolchain.value, root.value, closure.value, facts, signal);
-    if (!outcome.ok) return outcome;
-    const { result } = outcome.value;
-    addTimings(facts, outcome.value.timings);
-    if (result.exitCode !== 0) {
-      return err({
-        reason: 'remote-error-confirmed',
-        detail: `exit status ${result.exitCode} on ${outcome.value.worker}`,
-      });
+  /** What the cluster keeps under the key, if it passes the proof; undefined when there is nothing to be believed. */
+  async #kept(
+    unit: Unit,
+    root: AssembledRoot | undefined,
+    key: Digest,
+    watch: Stopwatch,
+    signal: AbortSignal,
+  ): Promise<Result<CompileOutcome | undefined, WhyLocal>> {
+    const { executor } = unit.remote;
+    const found = await this.#known.find(key, executor, signal);
+    if (!found.ok) return whyLocal(found.error);
+    if (found.value === undefined) {
+      this.#known.count('miss');
+      watch('remoteMs');
+      return ok(undefined);
     }
-
-    const received = await receive(result, built, remote.executor, signal);
-    if (!received.ok) return received;
+    const received = await receiveResult(found.value, unit.sent.outputs, executor, signal);
     watch('remoteMs');
-    const believed = await this.#believe(toolchain.value, closure.value, root.value, command, received.value, job.cwd);
-    watch('proveMs');
-    if (!believed.ok) return believed;
-
-    const files: ResultFile[] = [];
-    for (const [path, output] of outputs.value) {
-      const bytes = received.value.files.get(path);
-      if (bytes !== undefined) files.push({ target: path, bytes, keepsMode: modeRule(job.compile, output.role) });
-      else if (!output.optional) return err({ reason: 'output-missing', detail: path });
+    if (!received.ok) {
+      if (received.error.reason !== 'missing-blob') return whyLocal(received.error);
+      this.#known.count('evicted');
+      return ok(undefined);
     }
-    return ok({
-      exitCode: 0,
-      stdout: received.value.stdout,
-      stderr: received.value.stderr,
-      files,
-      place: outcome.value.cached
-        ? { kind: 'cache', worker: outcome.value.worker }
-        : { kind: 'remote', worker: outcome.value.worker, attempts: outcome.value.attempts },
-      timings: outcome.value.timings,
-    });
+    const believed = await this.#believe(unit, root, received.value);
+    watch('proveMs');
+    const files = believed.ok ? resultFiles(unit, received.value) : believed;
+    if (!files.ok) {
+      if (!failsProof(files.error)) return files;
+      this.#known.refuse(key, executor, files.error.detail);
+      return ok(undefined);
+    }
+    this.#known.count('hit');
+    const worker = found.value.executionMetadata?.worker ?? 'the cluster';
+    return ok(outcomeOf(received.value, files.value, { kind: 'cache', worker }, zeroTimings));
+  }
+
+  async #execute(
+    unit: Unit,
+    root: AssembledRoot,
+    key: Digest | undefined,
+    facts: CompileFacts,
+    watch: Stopwatch,
+    signal: AbortSignal,
+  ): Promise<Result<CompileOutcome, WhyLocal>> {
+    const action = compileAction(unit.sent, root.root.digest, key !== undefined);
+    facts.action = action.digest.hash;
+    const { executor } = unit.remote;
+    // What was not kept a moment ago may be by now, unless it is what failed the proof.
+    let anew = key === undefined || this.#known.refuses(key);
+    for (;;) {
+      const outcome = await this.#obtain(unit, root, action, key, anew, facts, signal);
+      if (!outcome.ok) return outcome;
+      const { result, worker, cached, attempts, timings } = outcome.value;
+      addTimings(facts, timings);
+      if (result.exitCode !== 0) {
+        return err({ reason: 'remote-error-confirmed', detail: `exit status ${result.exitCode} on ${worker}` });
+      }
+      const received = await receiveResult(result, unit.sent.outputs, executor, signal);
+      watch('remoteMs');
+      if (!received.ok) {
+        if (received.error.reason !== 'missing-blob' || !cached || anew) return whyLocal(received.error);
+        anew = true;
+        continue;
+      }
+      const believed = await this.#believe(unit, root, received.value);
+      watch('proveMs');
+      const files = believed.ok ? resultFiles(unit, received.value) : believed;
+      if (files.ok) {
+        if (key !== undefined) this.#known.believe(key);
+        const place: StepPlace = cached ? { kind: 'cache', worker } : { kind: 'remote', worker, attempts };
+        return ok(outcomeOf(received.value, files.value, place, timings));
+      }
+      if (key !== undefined && failsProof(files.error)) this.#known.refuse(key, executor, files.error.detail);
+      if (!failsProof(files.error) || !cached || anew) return files;
+      anew = true;
+    }
+  }
+
+  /** The key of the unit's result; the extra inputs are hashed for it. */
+  #key(unit: Unit, root: AssembledRoot | undefined): Result<Digest, WhyLocal> {
+    const extras: ExtraInput[] = [];
+    for (const path of unit.extraFiles) {
+      const record = this.#parts.digests.file(path, unit.job.arrivedMs);
+      if (!record.ok) return err({ reason: record.error.reason, detail: record.error.message });
+      extras.push({ path, digest: record.value.digest });
+    }
+    return ok(
+      resultKey({
+        toolchain: unit.toolchain.id,
+        command: unit.sent.blob.digest,
+        closure: unit.closure,
+        extras,
+        ...(root !== undefined && { trees: root.base.root.blob.digest }),
+      }),
+    );
   }
 
   async #scan(job: CompileJob, signal: AbortSignal): Promise<Result<Closure, WhyLocal>> {
@@ -177,68 +283,36 @@ export class RemoteCompiler {
     return closure.ok ? closure : err({ reason: closure.error.reason, detail: closure.error.message });
   }
 
-  async #assemble(
-    job: CompileJob,
-    toolchain: ToolchainPackage,
-    closure: Closure,
-    files: readonly string[],
-  ): Promise<Result<AssembledRoot, WhyLocal>> {
+  async #assemble({ job, toolchain, closure, extraFiles }: Unit): Promise<Result<AssembledRoot, WhyLocal>> {
     const literal = job.compile.outputs.map((output) => dirname(absolute(job.cwd, output.path)));
     const root = await this.#parts.roots.assemble(
       toolchain.root,
       closure,
       {
         directories: [...new Set([job.cwd, ...(job.env['PWD'] === undefined ? [] : [job.env['PWD']]), ...literal])],
-        files: [...files, ...job.compile.extraInputs.map((path) => absolute(job.cwd, path))],
+        files: extraFiles,
       },
       job.arrivedMs,
     );
     return root.ok ? root : err({ reason: root.error.reason, detail: root.error.message });
   }
 
-  #action(
-    job: CompileJob,
-    toolchain: ToolchainPackage,
-    closure: Closure,
-    root: AssembledRoot,
-    command: RemoteCommand,
-    outputs: readonly string[],
-  ): CompileAction {
-    return compileAction({
-      argv: [job.invokedAs, ...command.argv],
-      env: {
-        ...remoteEnvironment(job.env, job.stderrTerminal !== undefined),
-        ...toolchain.environment,
-      },
-      cwd: job.cwd,
-      outputs: command.proof.kind === 'scratch' ? [...outputs, scratchDepfile] : outputs,
-      inputRoot: root.root.digest,
-      stderrTerminal: job.stderrTerminal,
-      cacheable: !closure.dateOrTime && !closure.timestamp,
-    });
-  }
-
+  /** Brings up what is missing and has the action run. */
   async #obtain(
-    job: CompileJob,
-    remote: RemoteAccess & { kind: 'connected' },
-    built: CompileAction,
-    toolchain: ToolchainPackage,
+    unit: Unit,
     root: AssembledRoot,
-    closure: Closure,
+    action: Blob,
+    key: Digest | undefined,
+    skipCacheLookup: boolean,
     facts: CompileFacts,
     signal: AbortSignal,
   ): Promise<Result<ExecuteOutcome, WhyLocal>> {
-    const { executor, uploader } = remote;
-    const cached = await executor.getActionResult(built.action.digest, signal);
-    if (!cached.ok) return whyLocal(cached.error);
-    if (cached.value !== undefined) {
-      const worker = cached.value.executionMetadata?.worker ?? 'the cluster';
-      return ok({ result: cached.value, cached: true, worker, timings: zeroTimings, attempts: 0 });
-    }
+    const { job, toolchain, closure } = unit;
+    const { executor, uploader } = unit.remote;
     for (let attempt = 1; ; attempt++) {
       const startMs = performance.now();
       const uploaded = await uploader.ensure(
-        [{ kind: 'bytes', ...built.action }, { kind: 'bytes', ...built.command }, ...root.root.blobs],
+        [{ kind: 'bytes', ...action }, { kind: 'bytes', ...unit.sent.blob }, ...root.root.blobs],
         [
           { key: digestKey(root.base.root.blob.digest), items: () => treeBlobs(root.base.root) },
           { key: digestKey(toolchain.id), items: () => toolchain.blobs() },
@@ -250,8 +324,8 @@ export class RemoteCompiler {
       facts.uploadedBytes = (facts.uploadedBytes ?? 0) + uploaded.value;
       const outcome = await executor.execute(
         {
-          action: built.action.digest,
-          skipCacheLookup: false,
+          action: action.digest,
+          skipCacheLookup,
           hints: {
             costKey: `${job.compile.language}:${job.cwd}:${job.compile.output}`,
             label: job.compile.source,
@@ -262,6 +336,7 @@ export class RemoteCompiler {
             arch: toolchain.arch,
             mounts: [...root.root.mounts],
             sourceBytes: closure.sourceBytes,
+            resultKey: key,
           },
         },
         () => {},
@@ -273,17 +348,14 @@ export class RemoteCompiler {
     }
   }
 
-  /** The checks of design.md, "Proof of a result". */
+  /** The checks of design.md, "Proof of a result"; a result that was kept may need no root. */
   async #believe(
-    toolchain: ToolchainPackage,
-    closure: Closure,
-    root: AssembledRoot,
-    command: RemoteCommand,
-    received: Received,
-    cwd: string,
+    { toolchain, closure, command, job }: Unit,
+    root: AssembledRoot | undefined,
+    received: ReceivedResult,
   ): Promise<Result<void, WhyLocal>> {
     if (command.proof.kind !== 'none') {
-      const path = resolve(cwd, command.proof.file);
+      const path = resolve(job.cwd, command.proof.file);
       const depfile = received.files.get(join(realOrSame(dirname(path)), basename(path)));
       if (depfile === undefined) return err({ reason: 'output-missing', detail: path });
       const proof = proveDependencies(
@@ -299,45 +371,55 @@ export class RemoteCompiler {
     if (!this.#parts.toolchains.stillCurrent(toolchain)) {
       return err({ reason: 'input-changed', detail: 'the compiler changed during the compile' });
     }
-    if (!(await root.current())) {
+    if (root !== undefined && !(await root.current())) {
       return err({ reason: 'input-changed', detail: 'a search directory changed during the compile' });
     }
     return ok(undefined);
   }
 }
 
-interface Received {
-  /** by absolute physical path */
-  readonly files: ReadonlyMap<string, Uint8Array>;
-  readonly stdout: Uint8Array;
-  readonly stderr: Uint8Array;
+/** One compile on its way: all that is known before anything is asked of the cluster. */
+interface Unit {
+  readonly job: CompileJob;
+  readonly remote: RemoteAccess & { kind: 'connected' };
+  readonly toolchain: ToolchainPackage;
+  readonly closure: Closure;
+  readonly command: RemoteCommand;
+  readonly sent: CompileCommand;
+  /** the command's outputs by physical absolute path */
+  readonly outputs: ReadonlyMap<string, ParsedCompile['outputs'][number]>;
+  /** files that are no source text, absolute */
+  readonly extraFiles: readonly string[];
 }
 
-async function receive(
-  result: ActionResult,
-  built: CompileAction,
-  executor: RemoteExecutor,
-  signal: AbortSignal,
-): Promise<Result<Received, WhyLocal>> {
-  const contents = async (raw: Uint8Array, digest: OutputFile['digest']): Promise<Result<Uint8Array, WhyLocal>> => {
-    const wanted = parseDigest(digest);
-    if (raw.byteLength > 0 || wanted === undefined || wanted.sizeBytes === 0) return ok(raw);
-    const read = await executor.blobs.read(wanted, signal);
-    return read.ok ? read : whyLocal(read.error);
-  };
-  const files = new Map<string, Uint8Array>();
-  for (const output of result.outputFiles) {
-    const path = built.outputs.get(output.path);
-    if (path === undefined) continue;
-    const bytes = await contents(output.contents, output.digest);
-    if (!bytes.ok) return bytes;
-    files.set(path, bytes.value);
+function resultFiles({ job, outputs }: Unit, received: ReceivedResult): Result<ResultFile[], WhyLocal> {
+  const files: ResultFile[] = [];
+  for (const [path, output] of outputs) {
+    const bytes = received.files.get(path);
+    if (bytes !== undefined) files.push({ target: path, bytes, keepsMode: modeRule(job.compile, output.role) });
+    else if (!output.optional) return err({ reason: 'output-missing', detail: path });
   }
-  const stdout = await contents(result.stdoutRaw, result.stdoutDigest);
-  if (!stdout.ok) return stdout;
-  const stderr = await contents(result.stderrRaw, result.stderrDigest);
-  if (!stderr.ok) return stderr;
-  return ok({ files, stdout: stdout.value, stderr: stderr.value });
+  return ok(files);
+}
+
+function outcomeOf(
+  { stdout, stderr }: ReceivedResult,
+  files: readonly ResultFile[],
+  place: StepPlace,
+  timings: Timings,
+): CompileOutcome {
+  return { exitCode: 0, stdout, stderr, files, place, timings };
+}
+
+/** Whether it is the result that is not to be believed; else its inputs have changed, and it may be right for others. */
+function failsProof({ reason }: WhyLocal): boolean {
+  return reason === 'result-unproven' || reason === 'output-missing';
+}
+
+function whyUncacheable({ job, closure }: Unit): Uncacheable | undefined {
+  const told = job.env['ICETS_NO_CACHE'];
+  if (told !== undefined && told !== '' && told !== '0') return 'no-cache';
+  return closure.dateOrTime || closure.timestamp ? 'time-macro' : undefined;
 }
 
 /** The command's outputs by physical absolute path; a local reason when one of them is nothing a rename may replace. */
@@ -411,15 +493,17 @@ function addTimings(facts: CompileFacts, timings: Timings): void {
   facts.phases.runMs = timings.runUs / 1000;
 }
 
+type Stopwatch = (phase: keyof StepPhases) => void;
+
 /** Answers a function that books the time since the last call under a phase. */
-function stopwatch(facts: CompileFacts): (phase: keyof StepPhases) => void {
+function stopwatch(facts: CompileFacts): Stopwatch {
   let last = performance.now();
   let lastCpu = process.cpuUsage();
   return (phase) => {
     const now = performance.now();
     const cpu = process.cpuUsage();
-    facts.phases[phase] = now - last;
-    facts.cpu[phase] = (cpu.user + cpu.system - lastCpu.user - lastCpu.system) / 1000;
+    facts.phases[phase] = (facts.phases[phase] ?? 0) + now - last;
+    facts.cpu[phase] = (facts.cpu[phase] ?? 0) + (cpu.user + cpu.system - lastCpu.user - lastCpu.system) / 1000;
     last = now;
     lastCpu = cpu;
   };

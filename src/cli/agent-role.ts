@@ -84,6 +84,8 @@ export async function runAgent(settings: Settings): Promise<string | undefined> 
       scanner: new CompilerRung({ processes, digests, permits: new Semaphore(availableParallelism()) }),
       roots: new InputRoots(trees, snapshots),
       native: new NativeExpansion(processes, join(settings.cacheDir, 'agent/native')),
+      digests,
+      counters,
     }),
     localSlots,
     builds: new BuildIdentity(clock),

@@ -14,16 +14,22 @@ export function linkRemoteExecutor(client: ConnectionSource, options: LinkBlobSt
   return {
     blobs: new LinkBlobStore(client, options),
 
-    async getActionResult(action, signal) {
+    async getActionResult(key, signal) {
       const connection = await client.connection(signal);
       if (!connection.ok) return connection;
       const reply = await connection.value.request(
-        { $case: 'getActionResult', value: { action } },
+        { $case: 'getActionResult', value: { action: key } },
         'actionResultReply',
         { signal, timeoutMs },
       );
       if (!reply.ok) return reply;
       return reply.value.result === undefined ? ok(undefined) : checkedActionResult(reply.value.result);
+    },
+
+    rejectResult(key, why) {
+      void client.connection().then((connection) => {
+        if (connection.ok) connection.value.notify({ $case: 'rejectResult', value: { key, why } });
+      });
     },
 
     async execute(request, onStage, signal) {

@@ -71,11 +71,14 @@ export function checkedActionResult(result: ActionResult | undefined): Result<Ac
   return ok(result);
 }
 
-/** Hints are advice, but their digest is used as one and their mounts become paths. */
+/** Hints are advice, but their digests are used as such and their mounts become paths. */
 export function checkedHints(hints: ExecutionHints | undefined): Result<ExecutionHints, RemoteFailure> {
   if (hints === undefined) return err(invalidRequest('a request without hints'));
   if (hints.toolchain !== undefined && parseDigest(hints.toolchain) === undefined) {
     return err(invalidRequest('hints with a malformed toolchain digest'));
+  }
+  if (hints.resultKey !== undefined && parseDigest(hints.resultKey) === undefined) {
+    return err(invalidRequest('hints with a malformed result key'));
   }
   for (const mount of hints.mounts) {
     if (!mount.startsWith('/') || mount.startsWith('/..') || !isOutputPath(mount.slice(1))) {

@@ -19,7 +19,7 @@ import type {
 import { BlobService } from './blob-service.ts';
 import type { LinkConnection, RequestContext } from './connection.ts';
 import type { FrameBody, FrameValue } from './frame-codec.ts';
-import type { Peer } from './handshake.ts';
+import { printable, type Peer } from './handshake.ts';
 import type { LinkLimits } from './link-limits.ts';
 import { checkedActionResult, checkedDigest, checkedHints } from './message-check.ts';
 
@@ -54,7 +54,11 @@ export function serveClient(options: ClientServiceOptions): PeerService {
           return blobs.handle(body, context);
       }
     },
-    onNotice() {},
+    onNotice(body) {
+      if (body.$case !== 'rejectResult') return;
+      const key = checkedDigest(body.value.key);
+      if (key.ok) executor.rejectResult?.(key.value, printable(body.value.why, 400));
+    },
     close: () => blobs.close(),
   };
 }

@@ -9,7 +9,9 @@ import type { ActionResult, ExecutionHints, Timings } from './action.ts';
 
 export interface ExecuteRequest {
   readonly action: Digest;
+  /** run it even if its result is known; one that is running already may be shared all the same */
   readonly skipCacheLookup: boolean;
+  /** `hints.resultKey`: under what the result is looked up, shared and kept in place of the action's digest */
   readonly hints: ExecutionHints;
 }
 
@@ -31,8 +33,11 @@ export type ExecuteStage =
 export interface RemoteExecutor {
   readonly blobs: BlobStore;
 
-  /** A cached result, or undefined. */
-  getActionResult(action: Digest, signal?: AbortSignal): Promise<Result<ActionResult | undefined, RemoteFailure>>;
+  /** The result cached under an action's digest or a result key, or undefined. One whose outputs are gone is not cached. */
+  getActionResult(key: Digest, signal?: AbortSignal): Promise<Result<ActionResult | undefined, RemoteFailure>>;
+
+  /** Tells that the result under this key failed the caller's proof and is to be dropped. Not there where that cannot be. */
+  rejectResult?(key: Digest, why: string): void;
 
   /** Runs an action whose blobs are in `blobs`. A compiler's non-zero exit is a result, not a failure. */
   execute(

@@ -17,6 +17,19 @@ export interface WorkerStatus {
   readonly quarantined: string | null;
 }
 
+/** The results that a cluster keeps; hits, misses and the like since its scheduler started. */
+export interface ResultCacheStatus {
+  readonly entries: number;
+  readonly bytes: number;
+  readonly limitBytes: number;
+  readonly hits: number;
+  readonly misses: number;
+  /** given up to stay below the limit */
+  readonly evicted: number;
+  /** dropped because a client's proof failed on them */
+  readonly rejected: number;
+}
+
 export interface ClusterStatus {
   readonly version: string;
   readonly startedMs: number;
@@ -26,6 +39,7 @@ export interface ClusterStatus {
   readonly cacheHits: number;
   readonly workers: readonly WorkerStatus[];
   readonly store: { readonly blobs: number; readonly bytes: number; readonly limitBytes: number };
+  readonly results: ResultCacheStatus;
 }
 
 export interface AgentStatus {

@@ -23,6 +23,7 @@ export class ClosureBuilder {
   readonly #quoteAndAngle: readonly string[];
   #dateOrTime = false;
   #timestamp = false;
+  #restsOnTrees = false;
   #bytes = 0;
 
   constructor(unit: ScanUnit, search: SearchPaths, digests: FileDigests, stats: PathStats) {
@@ -53,21 +54,28 @@ export class ClosureBuilder {
     if (facts === noFacts) return ok(undefined);
     this.#dateOrTime ||= facts.dateOrTime;
     this.#timestamp ||= facts.timestamp;
-    if ((facts.computedProbe || facts.computedIncbin || facts.computedEmbed) && !this.#inCoarse(path)) {
+    const computed = facts.computedProbe || facts.computedIncbin || facts.computedEmbed;
+    if (computed && this.#inCoarse(path)) this.#restsOnTrees = true;
+    else if (computed) {
       const what = facts.computedProbe ? '__has_include' : facts.computedIncbin ? '.incbin or .include' : '#embed';
       return err({
         reason: 'computed-probe',
         message: `${path}: ${what} with an operand that cannot be told by its text`,
       });
     }
-    const candidates = facts.probes.flatMap(({ operand }) => this.#candidates(operand, path));
-    for (const operand of facts.incbins) {
-      if (operand.startsWith('/')) candidates.push(operand);
-      else candidates.push(...[this.#unit.cwd, ...this.#quoteAndAngle].map((directory) => `${directory}/${operand}`));
+    for (const { operand } of facts.probes) {
+      for (const candidate of this.#candidates(operand, path)) {
+        const probed = this.#probe(candidate, false);
+        if (!probed.ok) return probed;
+      }
     }
-    candidates.push(...facts.embeds.flatMap((operand) => this.#candidates(operand, path)));
-    for (const candidate of candidates) {
-      const probed = this.#probe(candidate);
+    const read = facts.embeds.flatMap((operand) => this.#candidates(operand, path));
+    for (const operand of facts.incbins) {
+      if (operand.startsWith('/')) read.push(operand);
+      else read.push(...[this.#unit.cwd, ...this.#quoteAndAngle].map((directory) => `${directory}/${operand}`));
+    }
+    for (const candidate of read) {
+      const probed = this.#probe(candidate, true);
       if (!probed.ok) return probed;
     }
     return ok(undefined);
@@ -132,6 +140,7 @@ export class ClosureBuilder {
       dateOrTime: this.#dateOrTime,
       timestamp: this.#timestamp,
       sourceBytes: this.#bytes,
+      restsOnTrees: this.#restsOnTrees,
     };
   }
 
@@ -142,12 +151,12 @@ export class ClosureBuilder {
     return directories.map((directory) => `${directory}/${name}`);
   }
 
-  /** Ships a file if it is there, and remembers whether it is. A complete tree answers for what lies in it. */
-  #probe(path: string): Added {
+  /** Remembers whether a file is there, and ships it if so. A complete tree has it already: its bytes matter where it is read. */
+  #probe(path: string, read: boolean): Added {
     const stat = this.#stats.stat(path, this.#unit.arrivedMs);
-    if (this.#inCoarse(path) && (stat === undefined || this.#inCoarse(physical(path)))) return ok(undefined);
     this.#note(path, stat !== undefined);
     if (stat === undefined || isDirectory(stat)) return ok(undefined);
+    if (!read && this.#inCoarse(path) && this.#inCoarse(physical(path))) return ok(undefined);
     // also where it is a device or cannot be read: the sandbox would have nothing in its place
     const added = this.addFile(path);
     return added.ok ? ok(undefined) : added;

@@ -55,6 +55,8 @@ export interface Closure {
   readonly timestamp: boolean;
   /** sum over `files` */
   readonly sourceBytes: number;
+  /** the result depends on something in the coarse trees that neither `files` nor `probes` tell: they are part of its key */
+  readonly restsOnTrees?: boolean;
 }
 
 export interface ScanFailure {

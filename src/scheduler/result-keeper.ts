@@ -32,22 +32,29 @@ export class ResultKeeper {
     this.#log = log;
   }
 
-  /** A kept result with all its outputs, or undefined. */
-  async find(action: Digest): Promise<ActionResult | undefined> {
-    const found = await this.#cache.get(action);
+  /** A kept result with all its outputs, or undefined; one whose outputs have been evicted is dropped. */
+  async find(key: Digest): Promise<ActionResult | undefined> {
+    const found = await this.#cache.get(key);
     if (!found.ok) {
-      this.#log.warn({ action: action.hash, failure: found.error }, 'the action cache could not be read');
+      this.#log.warn({ key: key.hash, failure: found.error }, 'the action cache could not be read');
       return undefined;
     }
     if (found.value === undefined) return undefined;
-    const complete = await this.missingOutput(found.value);
-    return complete === undefined ? found.value : undefined;
+    const missing = await this.missingOutput(found.value);
+    if (missing === undefined) return found.value;
+    await this.drop(key);
+    return undefined;
   }
 
   /** Keeps a result; a cache that cannot is logged and forgotten. */
-  async keep(action: Digest, result: ActionResult): Promise<void> {
-    const kept = await this.#cache.put(action, result);
-    if (!kept.ok) this.#log.warn({ action: action.hash, failure: kept.error }, 'a result could not be cached');
+  async keep(key: Digest, result: ActionResult): Promise<void> {
+    const kept = await this.#cache.put(key, result);
+    if (!kept.ok) this.#log.warn({ key: key.hash, failure: kept.error }, 'a result could not be cached');
+  }
+
+  async drop(key: Digest): Promise<void> {
+    const dropped = await this.#cache.remove(key);
+    if (!dropped.ok) this.#log.warn({ key: key.hash, failure: dropped.error }, 'a result could not be dropped');
   }
 
   /** Why the outputs of a result cannot be had from the store; undefined when all are there. */

@@ -15,9 +15,19 @@ export interface LocalStoreExtras {
   figures(): { readonly blobs: number; readonly bytes: number; readonly limitBytes: number };
 }
 
+/** What an action cache in the same process may offer beyond the port; the disk one does. */
+export interface LocalCacheExtras {
+  figures(): {
+    readonly entries: number;
+    readonly bytes: number;
+    readonly limitBytes: number;
+    readonly evicted: number;
+  };
+}
+
 export interface SchedulerOptions {
   readonly blobs: BlobStore & Partial<LocalStoreExtras>;
-  readonly actionCache: ActionCache;
+  readonly actionCache: ActionCache & Partial<LocalCacheExtras>;
   readonly clock: Clock;
   readonly log: Log;
   /** of icets, for people */
@@ -37,6 +47,10 @@ export interface SchedulerOptions {
 export interface SchedulerCounters {
   readonly executed: number;
   readonly cacheHits: number;
+  /** lookups that found nothing; an execution that follows one is not counted again */
+  readonly cacheMisses: number;
+  /** kept results that failed a client's proof */
+  readonly rejected: number;
   readonly coalesced: number;
   readonly failed: number;
   readonly retried: number;
@@ -51,6 +65,8 @@ export interface SchedulerCounters {
 export const zeroCounters: SchedulerCounters = {
   executed: 0,
   cacheHits: 0,
+  cacheMisses: 0,
+  rejected: 0,
   coalesced: 0,
   failed: 0,
   retried: 0,

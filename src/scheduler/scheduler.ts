@@ -6,10 +6,10 @@
 
 import type { Log } from '../base/log.ts';
 import { err, ok, type Result } from '../base/result.ts';
-import { ActionResult, zeroTimings, type ExecutionHints } from '../model/action.ts';
+import { ActionResult, zeroTimings } from '../model/action.ts';
 import type { BlobStore } from '../model/blob-store.ts';
 import type { Clock, Timer } from '../model/clock.ts';
-import { digestKey, type Digest } from '../model/digest.ts';
+import { digestKey, parseDigest, type Digest } from '../model/digest.ts';
 import type { RemoteFailure } from '../model/failure.ts';
 import type { ExecuteOutcome, ExecuteRequest, ExecuteStage, RemoteExecutor } from '../model/remote-executor.ts';
 import type { ClusterStatus } from '../model/status.ts';
@@ -46,13 +46,13 @@ export class Scheduler implements RemoteExecutor, WorkerPool {
   readonly #health: WorkerHealth;
   readonly #ledger = new ClientLedger();
   readonly #startedMs: number;
-  /** tasks that equal requests join, by action */
+  /** tasks that equal requests join, by their keys */
   readonly #shared = new Map<string, Task>();
   readonly #live = new Map<string, Task>();
   readonly #queued = new Set<Task>();
   readonly #members = new Map<string, Member>();
   readonly #pins = new Map<Task, { release(): void }>();
-  /** actions that gave two different results */
+  /** keys of actions that gave two different results */
   readonly #differing = new Set<string>();
   readonly #counters: { -readonly [K in keyof SchedulerCounters]: number } = { ...zeroCounters };
   #dispatching = false;
@@ -106,13 +106,31 @@ export class Scheduler implements RemoteExecutor, WorkerPool {
       learning: this.#learning,
       health: this.#health,
       store: this.#options.blobs.figures?.() ?? { blobs: 0, bytes: 0, limitBytes: 0 },
+      results: {
+        ...(this.#options.actionCache.figures?.() ?? { entries: 0, bytes: 0, limitBytes: 0, evicted: 0 }),
+        hits: this.#counters.cacheHits,
+        misses: this.#counters.cacheMisses,
+        rejected: this.#counters.rejected,
+      },
     });
   }
 
-  async getActionResult(action: Digest): Promise<Result<ActionResult | undefined, RemoteFailure>> {
-    const found = await this.#keeper.find(action);
-    if (found !== undefined) this.#counters.cacheHits += 1;
+  async getActionResult(key: Digest): Promise<Result<ActionResult | undefined, RemoteFailure>> {
+    const found = await this.#keeper.find(key);
+    if (found === undefined) this.#counters.cacheMisses += 1;
+    else this.#counters.cacheHits += 1;
     return ok(found);
+  }
+
+  rejectResult(key: Digest, why: string): void {
+    this.#counters.rejected += 1;
+    this.#log.warn({ key: key.hash, why }, 'a client could not prove a result; it is dropped');
+    const task = this.#shared.get(digestKey(key));
+    if (task?.state.kind === 'settled') {
+      task.rejected = true;
+      this.#unshare(task);
+    }
+    void this.#keeper.drop(key);
   }
 
   async execute(
@@ -122,11 +140,11 @@ export class Scheduler implements RemoteExecutor, WorkerPool {
   ): Promise<Result<ExecuteOutcome, RemoteFailure>> {
     if (this.#closed) return closing();
     if (signal?.aborted) return abandoned();
-    const key = digestKey(request.action);
+    const key = parseDigest(request.hints.resultKey) ?? request.action;
     const joined = this.#joinable(key, request);
     if (joined !== undefined) return this.#await(joined, onStage, signal);
     if (!request.skipCacheLookup) {
-      const found = await this.#keeper.find(request.action);
+      const found = await this.#keeper.find(key);
       if (found !== undefined) {
         this.#counters.cacheHits += 1;
         const worker = found.executionMetadata?.worker ?? '';
@@ -138,7 +156,7 @@ export class Scheduler implements RemoteExecutor, WorkerPool {
     if (this.#closed) return closing();
     if (!facts.ok) return facts;
     // Somebody may have brought the same action while this one was looked up.
-    const task = this.#joinable(key, request) ?? this.#enqueue(request.action, request.hints, facts.value);
+    const task = this.#joinable(key, request) ?? this.#enqueue(request, key, facts.value);
     return this.#await(task, onStage, signal);
   }
 
@@ -166,9 +184,9 @@ export class Scheduler implements RemoteExecutor, WorkerPool {
 
   // ---- clients
 
-  /** A live task for the same action that this request may share. */
-  #joinable(key: string, request: ExecuteRequest): Task | undefined {
-    const task = this.#shared.get(key);
+  /** A live task for the same result that this request may share. */
+  #joinable(key: Digest, request: ExecuteRequest): Task | undefined {
+    const task = this.#shared.get(digestKey(key));
     if (task === undefined) return undefined;
     // A result that is already there is what such a request does not want.
     if (task.state.kind === 'settled' && request.skipCacheLookup) return undefined;
@@ -197,20 +215,20 @@ export class Scheduler implements RemoteExecutor, WorkerPool {
     return task.wait(safely, onAbandoned, signal);
   }
 
-  #enqueue(action: Digest, hints: ExecutionHints, facts: ActionFacts): Task {
-    const key = digestKey(action);
+  #enqueue({ action, hints }: ExecuteRequest, key: Digest, facts: ActionFacts): Task {
     const task = new Task({
       id: String(this.#nextId++),
       action,
+      key,
       hints,
-      cacheable: !facts.doNotCache && !this.#differing.has(key),
+      cacheable: !facts.doNotCache && !this.#differing.has(digestKey(key)),
       timeoutMs: facts.timeoutMs,
       prediction: this.#learning.unit(hints.costKey, hints.sourceBytes),
       enteredMs: this.#clock.monotonicMs(),
     });
     this.#live.set(task.facts.id, task);
     // REAPI v2: requests for an action that must not be cached are not merged either.
-    if (!facts.doNotCache) this.#shared.set(key, task);
+    if (!facts.doNotCache) this.#shared.set(digestKey(key), task);
     this.#queued.add(task);
     this.#ledger.enter(hints.client);
     const pin = this.#options.blobs.pin?.([action, facts.command, facts.inputRoot]);
@@ -449,7 +467,7 @@ export class Scheduler implements RemoteExecutor, WorkerPool {
     const settled = task.state.result;
     if (result.ok && settled.ok && !sameResult(result.value.result, settled.value.result)) {
       this.#counters.differing += 1;
-      this.#differing.add(digestKey(task.facts.action));
+      this.#differing.add(digestKey(task.facts.key));
       for (const oldest of this.#differing) {
         if (this.#differing.size <= maxDiffering) break;
         this.#differing.delete(oldest);
@@ -466,7 +484,7 @@ export class Scheduler implements RemoteExecutor, WorkerPool {
     }
     // Cancelled for lack of clients, but done all the same: the next client will want it.
     if (result.ok && !settled.ok && isKept(task, result.value.result)) {
-      void this.#keeper.keep(task.facts.action, result.value.result);
+      void this.#keeper.keep(task.facts.key, result.value.result);
     }
     if (task.state.losers.size === 0) this.#concluded(task);
   }
@@ -475,16 +493,16 @@ export class Scheduler implements RemoteExecutor, WorkerPool {
   #concluded(task: Task): void {
     if (task.state.kind !== 'settled') return;
     const { result } = task.state;
-    const keep = result.ok && isKept(task, result.value.result) && !this.#differing.has(digestKey(task.facts.action));
+    const keep = result.ok && isKept(task, result.value.result) && !this.#differing.has(digestKey(task.facts.key));
     if (!keep) {
       this.#unshare(task);
       return;
     }
-    void this.#keeper.keep(task.facts.action, result.value.result).then(() => this.#unshare(task));
+    void this.#keeper.keep(task.facts.key, result.value.result).then(() => this.#unshare(task));
   }
 
   #unshare(task: Task): void {
-    const key = digestKey(task.facts.action);
+    const key = digestKey(task.facts.key);
     if (this.#shared.get(key) === task) this.#shared.delete(key);
   }
 }
@@ -494,7 +512,7 @@ function contentionOf(member: Member): number {
 }
 
 function isKept(task: Task, result: ActionResult): boolean {
-  return task.facts.cacheable && result.exitCode === 0;
+  return task.facts.cacheable && !task.rejected && result.exitCode === 0;
 }
 
 function closing(): { readonly ok: false; readonly error: RemoteFailure } {

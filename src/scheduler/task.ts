@@ -28,6 +28,8 @@ export interface TaskFacts {
   /** unique among live tasks */
   readonly id: string;
   readonly action: Digest;
+  /** under what it is shared and its result kept: the client's result key, else the action's digest */
+  readonly key: Digest;
   readonly hints: ExecutionHints;
   readonly cacheable: boolean;
   /** the action's own limit */
@@ -50,6 +52,8 @@ export class Task {
   limits = 0;
   /** leases lost before they ran, which count less */
   losses = 0;
+  /** a client's proof failed on the result: it is not kept */
+  rejected = false;
   /** when the compiler first started */
   runningMs: number | undefined;
   #stage: ExecuteStage = { kind: 'queued' };

@@ -31,8 +31,13 @@ export interface ActionCacheOptions {
 }
 
 export interface DiskActionCache extends ActionCache {
-  remove(action: Digest): Promise<Result<void, RemoteFailure>>;
-  figures(): { readonly entries: number; readonly bytes: number };
+  figures(): {
+    readonly entries: number;
+    readonly bytes: number;
+    readonly limitBytes: number;
+    /** since it was opened */
+    readonly evicted: number;
+  };
   /** Waits for what was put, and frees the folder for another process. */
   close(): Promise<void>;
 }
@@ -100,6 +105,7 @@ class LmdbActionCache implements DiskActionCache {
   /** by key, the least recently used first */
   readonly #usage = new Map<string, Usage>();
   #bytes = 0;
+  #evicted = 0;
   #closed = false;
 
   /** Throws when the database cannot be read. */
@@ -163,8 +169,14 @@ class LmdbActionCache implements DiskActionCache {
     return this.#written(() => this.#delete(key));
   }
 
-  figures(): { readonly entries: number; readonly bytes: number } {
-    return { entries: this.#usage.size, bytes: this.#bytes };
+  figures(): {
+    readonly entries: number;
+    readonly bytes: number;
+    readonly limitBytes: number;
+    readonly evicted: number;
+  } {
+    const { limitBytes } = this.options;
+    return { entries: this.#usage.size, bytes: this.#bytes, limitBytes, evicted: this.#evicted };
   }
 
   async close(): Promise<void> {
@@ -199,6 +211,7 @@ class LmdbActionCache implements DiskActionCache {
       if (this.#bytes <= this.options.limitBytes * 0.95 && this.#usage.size <= maxEntries * 0.95) break;
       if (this.#usage.size === 1) break;
       writes.push(...this.#delete(key));
+      this.#evicted += 1;
     }
     return writes;
   }

@@ -115,4 +115,5 @@ const noHints = {
   arch: '',
   mounts: [],
   sourceBytes: 0,
+  resultKey: undefined,
 };

@@ -144,6 +144,7 @@ describe('leases', () => {
     arch: '',
     mounts: [],
     sourceBytes: 0,
+    resultKey: undefined,
   };
 
   test('a cancelled lease ends at once, frees its slot and leaves nothing', async () => {

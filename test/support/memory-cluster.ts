@@ -105,6 +105,11 @@ export class MapActionCache implements ActionCache {
     this.results.set(digestKey(action), result);
     return ok(undefined);
   }
+
+  async remove(action: Digest): Promise<Result<void, RemoteFailure>> {
+    this.results.delete(digestKey(action));
+    return ok(undefined);
+  }
 }
 
 export interface SampleAction {

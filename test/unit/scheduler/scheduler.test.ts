@@ -71,6 +71,105 @@ function outcomeOf(call: Call): ExecuteOutcome {
   return call.result.value;
 }
 
+describe('a result key', () => {
+  const key = digestOf(Buffer.from('icets result key'));
+  const other = digestOf(Buffer.from('another result key'));
+  /** An action of its own for each name, all with the same result. */
+  const keyed = (name: string, under = key): SampleAction =>
+    sampleAction(store, name, { hints: { label: 'a.c', resultKey: under } });
+
+  test('stands for the action: another action with the key gets the kept result', async () => {
+    const w = worker('w');
+    start(keyed('before'));
+    await settled();
+    w.leaseOf('a.c').succeed('object');
+    await settled();
+    expect([...cache.results.keys()]).toEqual([digestKey(key)]);
+    const after = start(keyed('after'));
+    await settled();
+    expect(outcomeOf(after)).toMatchObject({ cached: true, worker: 'w' });
+    expect(await scheduler.getActionResult(key)).toMatchObject({ ok: true, value: { exitCode: 0 } });
+    expect(reasonOf(start(keyed('after', other)))).toBe('pending');
+    await settled();
+    expect(w.leases).toHaveLength(2);
+  });
+
+  test('lets actions share a run that is under way', async () => {
+    const w = worker('w', { slots: 2 });
+    const calls = [start(keyed('one')), start(keyed('two')), start(keyed('three', other))];
+    await settled();
+    expect(w.leases).toHaveLength(2);
+    for (const lease of w.leases) lease.succeed('object');
+    await settled();
+    expect(calls.map(reasonOf)).toEqual(['ok', 'ok', 'ok']);
+    expect(scheduler.counters.coalesced).toBe(1);
+  });
+
+  test('of an action that must not be cached keeps and shares nothing', async () => {
+    const w = worker('w', { slots: 2 });
+    const make = () => sampleAction(store, 'a', { doNotCache: true, hints: { resultKey: key } });
+    start(make());
+    start(make());
+    await settled();
+    expect(w.leases).toHaveLength(2);
+    for (const lease of w.leases) lease.succeed('object');
+    await settled();
+    expect(cache.results.size).toBe(0);
+  });
+
+  test('whose result a client could not prove has none any more', async () => {
+    const w = worker('w');
+    const first = start(keyed('a'));
+    await settled();
+    w.leaseOf('a.c').succeed('object');
+    await first.answer;
+    scheduler.rejectResult(key, 'the worker read b.h');
+    await settled();
+    expect(cache.results.size).toBe(0);
+    const second = start(keyed('a'));
+    await settled();
+    expect(reasonOf(second)).toBe('pending');
+    expect(scheduler.status().results).toMatchObject({ hits: 0, rejected: 1 });
+  });
+
+  test('is not kept when its proof fails while a slower copy is still out', async () => {
+    const slow = worker('slow');
+    const call = start(keyed('a'));
+    await settled();
+    slow.leaseOf('a.c').running();
+    slow.stubborn = true;
+    await clock.advance(60_000);
+    const fast = worker('fast');
+    await clock.advance(60_000);
+    fast.leaseOf('a.c').succeed('object');
+    await settled();
+    expect(reasonOf(call)).toBe('ok');
+    scheduler.rejectResult(key, 'the worker read b.h');
+    slow.leaseOf('a.c').fail('cancelled');
+    await settled();
+    expect(cache.results.size).toBe(0);
+  });
+
+  test('counts lookups that find nothing, but not the execution that follows', async () => {
+    worker('w');
+    await scheduler.getActionResult(key);
+    start(keyed('a'));
+    await settled();
+    expect(scheduler.status().results).toMatchObject({ hits: 0, misses: 1 });
+  });
+
+  test('of a result whose outputs were evicted is a miss, and the entry goes', async () => {
+    const w = worker('w');
+    start(keyed('a'));
+    await settled();
+    w.leaseOf('a.c').succeed('object');
+    await settled();
+    store.blobs.delete(digestKey(digestOf(Buffer.from('object'))));
+    expect(await scheduler.getActionResult(key)).toEqual({ ok: true, value: undefined });
+    expect(cache.results.size).toBe(0);
+  });
+});
+
 describe('an action', () => {
   test('is queued, leased and run, and its result comes back with the name of its worker', async () => {
     const w = worker('w');

@@ -53,6 +53,7 @@ export interface Frame {
     | { $case: "execute"; value: Execute }
     | { $case: "executeReply"; value: ExecuteReply }
     | { $case: "executeStage"; value: ExecuteStage }
+    | { $case: "rejectResult"; value: RejectResult }
     | { $case: "lease"; value: Lease }
     | { $case: "leaseReply"; value: LeaseReply }
     | { $case: "workerState"; value: WorkerState }
@@ -135,7 +136,17 @@ export interface WriteChunkReply {
 }
 
 export interface GetActionResult {
+  /** or a result key */
   action: Digest | undefined;
+}
+
+/** Notice: the result kept under this key failed the client's proof and is to be dropped. */
+export interface RejectResult {
+  key:
+    | Digest
+    | undefined;
+  /** for people */
+  why: string;
 }
 
 export interface ActionResultReply {
@@ -161,6 +172,8 @@ export interface ExecutionHints {
   /** absolute paths of directories to materialise once and mount */
   mounts: string[];
   sourceBytes: number;
+  /** Under what the result is kept and shared in place of the action's digest: names all that the result depends on, and no more. */
+  resultKey: Digest | undefined;
 }
 
 export interface Execute {
@@ -331,6 +344,9 @@ export const Frame: MessageFns<Frame> = {
         break;
       case "executeStage":
         ExecuteStage.encode(message.body.value, writer.uint32(274).fork()).join();
+        break;
+      case "rejectResult":
+        RejectResult.encode(message.body.value, writer.uint32(282).fork()).join();
         break;
       case "lease":
         Lease.encode(message.body.value, writer.uint32(322).fork()).join();
@@ -562,6 +578,14 @@ export const Frame: MessageFns<Frame> = {
             message.body = { $case: "executeStage", value: ExecuteStage.decode(reader, reader.uint32()) };
             continue;
           }
+          case 35: {
+            if (tag !== 282) {
+              break;
+            }
+
+            message.body = { $case: "rejectResult", value: RejectResult.decode(reader, reader.uint32()) };
+            continue;
+          }
           case 40: {
             if (tag !== 322) {
               break;
@@ -751,6 +775,12 @@ export const Frame: MessageFns<Frame> = {
       case "executeStage": {
         if (object.body?.value !== undefined && object.body?.value !== null) {
           message.body = { $case: "executeStage", value: ExecuteStage.fromPartial(object.body.value) };
+        }
+        break;
+      }
+      case "rejectResult": {
+        if (object.body?.value !== undefined && object.body?.value !== null) {
+          message.body = { $case: "rejectResult", value: RejectResult.fromPartial(object.body.value) };
         }
         break;
       }
@@ -1661,6 +1691,73 @@ export const GetActionResult: MessageFns<GetActionResult> = {
   },
 };
 
+function createBaseRejectResult(): RejectResult {
+  return { key: undefined, why: "" };
+}
+
+export const RejectResult: MessageFns<RejectResult> = {
+  encode(message: RejectResult, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== undefined) {
+      Digest.encode(message.key, writer.uint32(10).fork()).join();
+    }
+    if (message.why !== "") {
+      writer.uint32(18).string(message.why);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RejectResult {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRejectResult();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = Digest.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.why = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RejectResult>): RejectResult {
+    return RejectResult.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RejectResult>): RejectResult {
+    const message = createBaseRejectResult();
+    message.key = (object.key !== undefined && object.key !== null) ? Digest.fromPartial(object.key) : undefined;
+    message.why = object.why ?? "";
+    return message;
+  },
+};
+
 function createBaseActionResultReply(): ActionResultReply {
   return { result: undefined };
 }
@@ -1729,6 +1826,7 @@ function createBaseExecutionHints(): ExecutionHints {
     arch: "",
     mounts: [],
     sourceBytes: 0,
+    resultKey: undefined,
   };
 }
 
@@ -1760,6 +1858,9 @@ export const ExecutionHints: MessageFns<ExecutionHints> = {
     }
     if (message.sourceBytes !== 0) {
       writer.uint32(72).int64(message.sourceBytes);
+    }
+    if (message.resultKey !== undefined) {
+      Digest.encode(message.resultKey, writer.uint32(82).fork()).join();
     }
     return writer;
   },
@@ -1849,6 +1950,14 @@ export const ExecutionHints: MessageFns<ExecutionHints> = {
             message.sourceBytes = longToNumber(reader.int64());
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.resultKey = Digest.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1877,6 +1986,9 @@ export const ExecutionHints: MessageFns<ExecutionHints> = {
     message.arch = object.arch ?? "";
     message.mounts = object.mounts?.map((e) => e) || [];
     message.sourceBytes = object.sourceBytes ?? 0;
+    message.resultKey = (object.resultKey !== undefined && object.resultKey !== null)
+      ? Digest.fromPartial(object.resultKey)
+      : undefined;
     return message;
   },
 };
