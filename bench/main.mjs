@@ -14,6 +14,7 @@ const areas = {
   micro: { file: 'micro/main.mjs', what: 'CPU of launcher and agent, overhead of the worker, per compile' },
   submitter: { file: 'submitter/main.mjs', what: 'CPU per compile of the submitting machine, beside -E and the peers' },
   cache: { file: 'cache/main.mjs', what: 'full rebuilds from the cache, beside ccache' },
+  start: { file: 'micro/agent-start.mjs', what: 'CPU until the first compile of a cold and of a restarted agent' },
   cluster: { file: 'cluster/main.mjs', what: 'clusters of several machines' },
 };
 

@@ -43,6 +43,7 @@ const saveDigestsMs = 30_000;
 /** Serves launchers in `settings.socketDir` until it ends; answers one line when it could not start. */
 export async function runAgent(settings: Settings): Promise<string | undefined> {
   const log = fileLog(join(settings.stateDir, 'logs/agent.log'), settings.logLevel, 'agent');
+  const loadCpuMs = ownCpuMs();
   const clock = systemClock;
   const startedMs = clock.nowMs();
   const counters = new Counters();
@@ -123,7 +124,6 @@ export async function runAgent(settings: Settings): Promise<string | undefined> 
   recordWhatRanWithoutUs();
   const status = (): AgentStatus => {
     recordWhatRanWithoutUs();
-    const cpu = process.cpuUsage();
     return {
       version,
       pid: process.pid,
@@ -133,7 +133,7 @@ export async function runAgent(settings: Settings): Promise<string | undefined> 
       localBusy: localSlots.permits - localSlots.free,
       running,
       counters: counters.snapshot(),
-      cpuMs: (cpu.user + cpu.system) / 1000,
+      cpuMs: ownCpuMs(),
       childCpuMs: processes.cpuMs,
       rssBytes: process.memoryUsage.rss(),
     };
@@ -147,7 +147,8 @@ export async function runAgent(settings: Settings): Promise<string | undefined> 
     stop: () => ended('it was told to'),
   });
   cluster.look();
-  log.info({ pid: process.pid, version, socket: server.value.socketPath }, 'the agent listens');
+  const cost = { loadCpuMs, cpuMs: ownCpuMs() };
+  log.info({ pid: process.pid, version, socket: server.value.socketPath, ...cost }, 'the agent listens');
 
   const idle = setInterval(() => {
     recordWhatRanWithoutUs();
@@ -169,4 +170,9 @@ export async function runAgent(settings: Settings): Promise<string | undefined> 
   await statCache.save();
   parts.journal.close();
   return undefined;
+}
+
+function ownCpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
 }

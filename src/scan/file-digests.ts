@@ -79,12 +79,14 @@ export class StatFileDigests implements FileDigests {
       let facts: FileFacts = noFacts;
       let sizeBytes = 0;
       let kept = 0;
+      let program = false;
       for (;;) {
         const got = readSync(descriptor, this.#buffer, overlapBytes, chunkBytes, null);
         if (got === 0) break;
+        if (sizeBytes === 0) program = isElf(this.#buffer.subarray(overlapBytes, overlapBytes + got));
         sizeBytes += got;
         hash.update(this.#buffer.subarray(overlapBytes, overlapBytes + got));
-        if (sizeBytes <= factsLimitBytes) {
+        if (!program && sizeBytes <= factsLimitBytes) {
           facts = joinFacts(facts, fileFacts(this.#buffer.subarray(overlapBytes - kept, overlapBytes + got)));
         }
         kept = Math.min(overlapBytes, got);
@@ -112,12 +114,14 @@ export class StatFileDigests implements FileDigests {
         let facts: FileFacts = noFacts;
         let sizeBytes = 0;
         let kept = 0;
+        let program = false;
         for (;;) {
           const { bytesRead } = await handle.read(buffer, overlapBytes, chunkBytes, null);
           if (bytesRead === 0) break;
+          if (sizeBytes === 0) program = isElf(buffer.subarray(overlapBytes, overlapBytes + bytesRead));
           sizeBytes += bytesRead;
           hash.update(buffer.subarray(overlapBytes, overlapBytes + bytesRead));
-          if (stat.sizeBytes <= factsLimitBytes) {
+          if (!program && stat.sizeBytes <= factsLimitBytes) {
             facts = joinFacts(facts, fileFacts(buffer.subarray(overlapBytes - kept, overlapBytes + bytesRead)));
           }
           kept = Math.min(overlapBytes, bytesRead);
@@ -140,6 +144,11 @@ export class StatFileDigests implements FileDigests {
     this.cache.put(record, hashedAtMs);
     return record;
   }
+}
+
+/** A program, library or object: no compile gets through its first byte as text, so it has no facts to look for. */
+function isElf(head: Buffer): boolean {
+  return head.length >= 16 && head.readUInt32BE(0) === 0x7f454c46 && head[6] === 1 && head[15] === 0;
 }
 
 function sameMoment(after: BigIntStats, before: FileStat): boolean {

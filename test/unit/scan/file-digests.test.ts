@@ -1,6 +1,7 @@
 import { statSync, writeFileSync, utimesSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { digestOf } from '../../../src/model/digest.ts';
+import { noFacts } from '../../../src/scan/file-facts.ts';
 import { StatFileDigests } from '../../../src/scan/file-digests.ts';
 import { PathStats } from '../../../src/scan/path-stats.ts';
 import { StatCache } from '../../../src/scan/stat-cache.ts';
@@ -40,6 +41,20 @@ describe('digests of files', () => {
     const { digests } = parts(later);
     const path = scratch.write('long', `${' '.repeat((1 << 20) - 3)}__DATE__${' '.repeat(5_000)}`);
     expect(value(digests.file(path)).facts.dateOrTime).toBe(true);
+  });
+
+  test('of a program come without a search for facts, those of a text that begins a little like one with it', async () => {
+    const { digests } = parts(later);
+    const header = Buffer.alloc(64);
+    header.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
+    const program = scratch.write('program', '');
+    const large = scratch.write('library.so', '');
+    writeFileSync(program, Buffer.concat([header, Buffer.from('__DATE__')]));
+    writeFileSync(large, Buffer.concat([header, Buffer.from('__DATE__'.repeat(300_000))]));
+    await digests.warm([large]);
+    for (const path of [program, large]) expect(value(digests.file(path)).facts).toBe(noFacts);
+    const text = scratch.write('text.h', '\x7fELF is no header, but text with __DATE__');
+    expect(value(digests.file(text)).facts.dateOrTime).toBe(true);
   });
 
   test('of a file hashed while it was young are not trusted: same size, same times, new content', () => {
