@@ -17,11 +17,16 @@ import { serveLaunchers } from '../ipc/launcher-server.ts';
 import { ownPlace } from '../ipc/socket-folder.ts';
 import { takeUnservedNotes } from '../ipc/unserved-notes.ts';
 import type { AgentStatus } from '../model/status.ts';
+import { CompilerFactsCache } from '../scan/compiler-facts.ts';
 import { CompilerRung } from '../scan/compiler-rung.ts';
+import { DirectiveCache } from '../scan/directive-cache.ts';
+import { ExactRung } from '../scan/exact-rung.ts';
 import { StatFileDigests } from '../scan/file-digests.ts';
+import { FileTable } from '../scan/file-table.ts';
 import { InputRoots } from '../scan/input-root.ts';
 import { DiskInputTrees } from '../scan/input-tree.ts';
 import { PathStats } from '../scan/path-stats.ts';
+import { ScanLadder } from '../scan/scan-ladder.ts';
 import { StatCache } from '../scan/stat-cache.ts';
 import { SystemTrees } from '../scan/system-trees.ts';
 import { StepLog } from '../steps/step-log.ts';
@@ -61,6 +66,10 @@ export async function runAgent(settings: Settings): Promise<string | undefined> 
     trees,
     cacheFolder: join(settings.cacheDir, 'agent/toolchains'),
   });
+  const permits = new Semaphore(availableParallelism());
+  const facts = new CompilerFactsCache({ processes, stats, permits, folder: join(settings.cacheDir, 'agent/probes') });
+  const directives = new DirectiveCache({ folder: join(settings.cacheDir, 'agent/directives') });
+  const exact = new ExactRung({ facts, table: new FileTable({ digests }), directives });
   const cluster = new ClusterAccess(settings, clock, log);
   const steps = new StepLog({ dir: stepFolder(settings), limitBytes: stepLogLimitBytes, clock, log });
   let ended: (why: string) => void = () => {};
@@ -82,7 +91,7 @@ export async function runAgent(settings: Settings): Promise<string | undefined> 
     remoteCompiler: new RemoteCompiler({
       remote: () => cluster.access(),
       toolchains,
-      scanner: new CompilerRung({ processes, digests, permits: new Semaphore(availableParallelism()) }),
+      scanner: new ScanLadder(exact, new CompilerRung({ processes, digests, facts, permits })),
       roots: new InputRoots(trees, snapshots),
       native: new NativeExpansion(processes, join(settings.cacheDir, 'agent/native')),
       digests,
@@ -154,7 +163,10 @@ export async function runAgent(settings: Settings): Promise<string | undefined> 
     recordWhatRanWithoutUs();
     if (running === 0 && clock.monotonicMs() - lastActiveMs > settings.idleSeconds * 1000) ended('it was idle');
   }, idleCheckMs);
-  const saving = setInterval(() => void statCache.save(), saveDigestsMs);
+  const saving = setInterval(() => {
+    directives.flush();
+    void statCache.save();
+  }, saveDigestsMs);
   const why = await Promise.race([untilEnded, untilSignal()]);
   log.info({ why }, 'the agent ends');
   clearInterval(idle);
@@ -168,6 +180,7 @@ export async function runAgent(settings: Settings): Promise<string | undefined> 
   await cluster.close();
   await steps.close();
   await statCache.save();
+  directives.flush();
   parts.journal.close();
   return undefined;
 }

@@ -43,6 +43,22 @@ export class ClosureBuilder {
     return this.#addFacts(added.value.facts, path);
   }
 
+  /** A file that an evaluation has read: what its text asks with `__has_include` is answered already. */
+  addEvaluated(file: ClosureFile): Added {
+    if (this.#files.has(file.path)) return ok(undefined);
+    this.#files.set(file.path, file);
+    this.#bytes += file.record.digest.sizeBytes;
+    const { facts } = file.record;
+    return facts === noFacts
+      ? ok(undefined)
+      : this.#addFacts({ ...facts, probes: [], computedProbe: false }, file.path);
+  }
+
+  /** An answer that an evaluation depends on. */
+  addProbe(probe: ExistenceProbe): void {
+    this.#probes.set(probe.path, probe);
+  }
+
   /** What `-D` says counts as text of the source. */
   addMacros(source: string): Added {
     const { macros } = this.#unit.compile;

@@ -10,12 +10,14 @@ import type { Processes } from '../model/processes.ts';
 import { ClosureBuilder, closureUnchanged } from './closure-builder.ts';
 import type { StatFileDigests } from './file-digests.ts';
 import type { Closure, ClosureScanner, ScanFailure, ScanUnit } from './scanner.ts';
-import { SearchPathCache, type SearchPaths } from './search-paths.ts';
+import type { CompilerFactsCache } from './compiler-facts.ts';
+import type { SearchPaths } from './search-paths.ts';
 import { inside } from './system-trees.ts';
 
 export interface CompilerRungOptions {
   readonly processes: Processes;
   readonly digests: StatFileDigests;
+  readonly facts: CompilerFactsCache;
   /** how many preprocessors may run at once */
   readonly permits: Semaphore;
 }
@@ -25,20 +27,19 @@ const listLimitBytes = 64 << 20;
 
 export class CompilerRung implements ClosureScanner {
   readonly #options: CompilerRungOptions;
-  readonly #searchPaths: SearchPathCache;
 
   constructor(options: CompilerRungOptions) {
     this.#options = options;
-    this.#searchPaths = new SearchPathCache(options.processes, options.digests.stats, options.permits);
   }
 
   async scan(unit: ScanUnit, signal?: AbortSignal): Promise<Result<Closure, ScanFailure>> {
-    const [search, listed] = await Promise.all([this.#searchPaths.of(unit, signal), this.#list(unit, signal)]);
-    if (!search.ok) return search;
+    const [facts, listed] = await Promise.all([this.#options.facts.of(unit, signal), this.#list(unit, signal)]);
+    if (!facts.ok) return facts;
     if (!listed.ok) return listed;
+    const { search } = facts.value;
     const { compile } = unit;
     const { digests } = this.#options;
-    const builder = new ClosureBuilder(unit, search.value, digests, digests.stats);
+    const builder = new ClosureBuilder(unit, search, digests, digests.stats);
     const source = builder.addSource(compile.source);
     if (!source.ok) return source;
     const macros = builder.addMacros(compile.source);
@@ -47,7 +48,7 @@ export class CompilerRung implements ClosureScanner {
       if (builder.existsAgainstHope(candidate)) return precompiled(candidate);
     }
     if (compile.family.kind === 'gcc') {
-      for (const candidate of precompiledShadows(unit, search.value, listed.value)) {
+      for (const candidate of precompiledShadows(unit, search, listed.value)) {
         if (builder.existsAgainstHope(candidate)) return precompiled(candidate);
       }
     }
@@ -55,7 +56,7 @@ export class CompilerRung implements ClosureScanner {
       const added = builder.addSource(name);
       if (!added.ok) return added;
       const header = builder.absolute(name);
-      const system = search.value.coarse.some((directory) => inside(header, directory));
+      const system = search.coarse.some((directory) => inside(header, directory));
       if (!system && digests.stats.stat(`${header}.gch`, unit.arrivedMs) !== undefined)
         return precompiled(`${name}.gch`);
     }
@@ -69,6 +70,9 @@ export class CompilerRung implements ClosureScanner {
     }
     return ok(builder.finish('compiler', listed.value));
   }
+
+  /** There is no lower rung. */
+  distrust(): void {}
 
   unchanged(closure: Closure, notBeforeMs = performance.now()): Promise<boolean> {
     const { digests } = this.#options;
@@ -110,7 +114,7 @@ export class CompilerRung implements ClosureScanner {
  * gcc takes `dir/h.h.gch` in an earlier directory than that of h.h, but only for the first file that is included.
  * @param listed the source, then what it includes in order of opening
  */
-function precompiledShadows(unit: ScanUnit, search: SearchPaths, listed: readonly string[]): string[] {
+export function precompiledShadows(unit: ScanUnit, search: SearchPaths, listed: readonly string[]): string[] {
   const absolute = (name: string) => (name.startsWith('/') ? name : `${unit.cwd}/${name}`);
   const first = listed.find((name) => name !== unit.compile.source && !name.endsWith('/stdc-predef.h'));
   if (first === undefined) return [];

@@ -1,7 +1,7 @@
 // Digests and facts of files by path: stat first, read and hash only what the stat cache does not know.
 
 import { createHash } from 'node:crypto';
-import { closeSync, constants, fstatSync, openSync, readSync, type BigIntStats } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync, readSync, type BigIntStats } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { err, ok, type Result } from '../base/result.ts';
 import { digestOf, type Digest, type DigestHash } from '../model/digest.ts';
@@ -49,6 +49,17 @@ export class StatFileDigests implements FileDigests {
       if (this.cache.get(stat) !== undefined) continue;
       await this.#hashInSlices(path, stat);
     }
+  }
+
+  /** The same at once. Blocks. */
+  readNow(path: string, digest: Digest): Result<Buffer, InputFailure> {
+    try {
+      const bytes = readFileSync(path);
+      if (bytes.length === digest.sizeBytes && digestOf(bytes).hash === digest.hash) return ok(bytes);
+    } catch {
+      // gone, or no longer to be read
+    }
+    return changed(path);
   }
 
   async read(path: string, digest: Digest): Promise<Result<Uint8Array, InputFailure>> {

@@ -5,6 +5,7 @@ import type { Result } from '../base/result.ts';
 import type { ParsedCompile } from '../compiler/parsed-compile.ts';
 import type { InputReason } from '../model/failure.ts';
 import type { FileRecord } from '../model/inputs.ts';
+import type { UnclearReason } from './preprocessor.ts';
 
 export interface ScanUnit {
   readonly compile: ParsedCompile;
@@ -57,6 +58,8 @@ export interface Closure {
   readonly sourceBytes: number;
   /** the result depends on something in the coarse trees that neither `files` nor `probes` tell: they are part of its key */
   readonly restsOnTrees?: boolean;
+  /** why a rung above this one did not give the closure */
+  readonly whyNotExact?: { readonly reason: UnclearReason; readonly detail: string };
 }
 
 export interface ScanFailure {
@@ -66,6 +69,9 @@ export interface ScanFailure {
 
 export interface ClosureScanner {
   scan(unit: ScanUnit, signal?: AbortSignal): Promise<Result<Closure, ScanFailure>>;
+
+  /** The proof of a result did not agree with this closure: the same unit is scanned by a lower rung from now on. */
+  distrust(closure: Closure): void;
 
   /**
    * Whether every file, directory and probe still is what the closure says. To be asked after the result has come.

@@ -3,11 +3,16 @@
 import { join } from 'node:path';
 import { Semaphore } from '../../src/base/semaphore.ts';
 import type { Processes } from '../../src/model/processes.ts';
+import { CompilerFactsCache } from '../../src/scan/compiler-facts.ts';
 import { CompilerRung } from '../../src/scan/compiler-rung.ts';
+import { DirectiveCache } from '../../src/scan/directive-cache.ts';
+import { ExactRung } from '../../src/scan/exact-rung.ts';
 import { StatFileDigests } from '../../src/scan/file-digests.ts';
+import { FileTable } from '../../src/scan/file-table.ts';
 import { InputRoots } from '../../src/scan/input-root.ts';
 import { DiskInputTrees } from '../../src/scan/input-tree.ts';
 import { PathStats } from '../../src/scan/path-stats.ts';
+import { ScanLadder } from '../../src/scan/scan-ladder.ts';
 import { StatCache } from '../../src/scan/stat-cache.ts';
 import { SystemTrees } from '../../src/scan/system-trees.ts';
 import { Toolchains } from '../../src/toolchain/toolchains.ts';
@@ -20,7 +25,10 @@ export interface ScanParts {
   readonly snapshots: SystemTrees;
   readonly trees: DiskInputTrees;
   readonly roots: InputRoots;
-  readonly scanner: CompilerRung;
+  /** the ladder, as the agent has it */
+  readonly scanner: ScanLadder;
+  readonly exact: ExactRung;
+  readonly compiler: CompilerRung;
   readonly toolchains: Toolchains;
 }
 
@@ -31,7 +39,15 @@ export function scanParts(cacheFolder: string, processes: Processes = childProce
   const snapshots = new SystemTrees({ digests });
   const trees = new DiskInputTrees(digests);
   const roots = new InputRoots(trees, snapshots);
-  const scanner = new CompilerRung({ processes, digests, permits: new Semaphore(2) });
+  const permits = new Semaphore(2);
+  const facts = new CompilerFactsCache({ processes, stats, permits, folder: join(cacheFolder, 'probes') });
+  const compiler = new CompilerRung({ processes, digests, facts, permits });
+  const exact = new ExactRung({
+    facts,
+    table: new FileTable({ digests }),
+    directives: new DirectiveCache({ folder: join(cacheFolder, 'directives') }),
+  });
+  const scanner = new ScanLadder(exact, compiler);
   const toolchains = new Toolchains({
     processes,
     digests,
@@ -39,5 +55,5 @@ export function scanParts(cacheFolder: string, processes: Processes = childProce
     trees,
     cacheFolder: join(cacheFolder, 'toolchains'),
   });
-  return { stats, cache, digests, snapshots, trees, roots, scanner, toolchains };
+  return { stats, cache, digests, snapshots, trees, roots, scanner, exact, compiler, toolchains };
 }

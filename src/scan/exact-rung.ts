@@ -1,0 +1,329 @@
+// The first rung: evaluates a unit's directives here, without running the preprocessor, over records of files that are
+// kept by content. A unit of which nothing has changed costs the comparison of what it read and looked at.
+
+import { realpathSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import { err, ok, type Result } from '../base/result.ts';
+import { ClosureBuilder, closureUnchanged } from './closure-builder.ts';
+import type { CompilerFacts, CompilerFactsCache } from './compiler-facts.ts';
+import { precompiledShadows } from './compiler-rung.ts';
+import type { Question } from './dialect-probe.ts';
+import type { DirectiveCache } from './directive-cache.ts';
+import type { Dialect, SourceDirectives } from './directives.ts';
+import type { FileTable, FileVersion, FolderAnswers, TableFile } from './file-table.ts';
+import { fromBytes, IncludeSearch } from './include-search.ts';
+import { Macro } from './macro.ts';
+import { evaluateUnit, Unclear, type Evaluation, type UnclearReason, type UnitText } from './preprocessor.ts';
+import type { Closure, ClosureScanner, ScanFailure, ScanUnit } from './scanner.ts';
+import { inside } from './system-trees.ts';
+
+export interface ExactRungOptions {
+  readonly facts: CompilerFactsCache;
+  readonly table: FileTable;
+  readonly directives: DirectiveCache;
+  /** how many units are remembered */
+  readonly unitLimit?: number;
+}
+
+export interface NotUnderstood {
+  readonly reason: UnclearReason;
+  readonly detail: string;
+}
+
+export type ExactAttempt =
+  | { readonly kind: 'closure'; readonly closure: Closure }
+  | { readonly kind: 'unclear'; readonly why: NotUnderstood }
+  | { readonly kind: 'failed'; readonly failure: ScanFailure };
+
+/** What a closure rests on: all of it must be the same object again. */
+interface Grounds {
+  readonly key: string;
+  readonly facts: CompilerFacts;
+  readonly versions: readonly FileVersion[];
+  readonly folders: readonly FolderAnswers[];
+  readonly absent: readonly TableFile[];
+  /** files, directories and probes that the evaluation does not cover */
+  readonly rest: Closure;
+}
+
+const sliceMs = 10;
+const rounds = 6;
+const macroLimit = 2_000_000;
+const refusedOptions =
+  /^-(?:traditional|traditional-cpp|remap|fno-operator-names|fms-extensions|fms-compatibility|I-|undef)$/;
+
+export class ExactRung implements ClosureScanner {
+  readonly #options: ExactRungOptions;
+  readonly #units = new Map<string, Closure>();
+  readonly #grounds = new WeakMap<Closure, Grounds>();
+  readonly #distrusted = new Set<string>();
+  readonly #searches = new WeakMap<CompilerFacts, IncludeSearch>();
+  readonly #realPaths = new Map<string, string | undefined>();
+  readonly #lexed = new WeakMap<FileVersion, { readonly dialect: Dialect; readonly directives: SourceDirectives }>();
+
+  constructor(options: ExactRungOptions) {
+    this.#options = options;
+  }
+
+  async scan(unit: ScanUnit, signal?: AbortSignal): Promise<Result<Closure, ScanFailure>> {
+    const attempt = await this.attempt(unit, signal);
+    switch (attempt.kind) {
+      case 'closure':
+        return ok(attempt.closure);
+      case 'failed':
+        return err(attempt.failure);
+      case 'unclear':
+        return err({ reason: 'scan-failed', message: `${attempt.why.reason}: ${attempt.why.detail}` });
+    }
+  }
+
+  /** The closure, or why this rung does not give one. */
+  async attempt(unit: ScanUnit, signal?: AbortSignal): Promise<ExactAttempt> {
+    const key = unitKey(unit);
+    if (this.#distrusted.has(key)) return unclear('unproven-before', 'a result did not agree with the exact closure');
+    const refused = unit.compile.argv.find((argument) => refusedOptions.test(argument));
+    if (refused !== undefined) return unclear('unsupported-option', refused);
+    await this.#options.table.watch?.caughtUp(unit.arrivedMs);
+    let questions: readonly Question[] = [];
+    for (let round = 0; round < rounds; round += 1) {
+      const facts = await this.#options.facts.of(unit, signal, questions);
+      if (!facts.ok) return { kind: 'failed', failure: facts.error };
+      if (questions.length === 0) {
+        const known = this.#units.get(key);
+        if (known !== undefined && this.#stands(known, facts.value, unit.arrivedMs)) {
+          this.#units.delete(key);
+          this.#units.set(key, known);
+          return { kind: 'closure', closure: known };
+        }
+      }
+      const evaluated = await this.#evaluate(unit, facts.value, signal);
+      if (evaluated instanceof Unclear) {
+        if (evaluated.reason === 'changing-inputs') continue;
+        return unclear(evaluated.reason, evaluated.message);
+      }
+      if (evaluated === 'cancelled') return { kind: 'failed', failure: { reason: 'cancelled', message: 'cancelled' } };
+      if (evaluated.questions.length > 0) {
+        questions = evaluated.questions;
+        continue;
+      }
+      return this.#conclude(unit, key, facts.value, evaluated);
+    }
+    return unclear('changing-inputs', 'inputs or answers keep changing');
+  }
+
+  distrust(closure: Closure): void {
+    const key = this.#grounds.get(closure)?.key;
+    if (key === undefined) return;
+    if (this.#distrusted.size > 10_000) this.#distrusted.clear();
+    this.#distrusted.add(key);
+    this.#units.delete(key);
+  }
+
+  async unchanged(closure: Closure, notBeforeMs = performance.now()): Promise<boolean> {
+    const grounds = this.#grounds.get(closure);
+    if (grounds === undefined) return false;
+    await this.#options.table.watch?.caughtUp(notBeforeMs);
+    return this.#same(grounds, notBeforeMs);
+  }
+
+  #stands(closure: Closure, facts: CompilerFacts, notBeforeMs: number): boolean {
+    const grounds = this.#grounds.get(closure);
+    return grounds?.facts === facts && this.#same(grounds, notBeforeMs);
+  }
+
+  #same(grounds: Grounds, notBeforeMs: number): boolean {
+    for (const version of grounds.versions) if (version.file.at(notBeforeMs) !== version) return false;
+    for (const answers of grounds.folders) if (answers.folder.at(notBeforeMs) !== answers) return false;
+    for (const file of grounds.absent) if (file.at(notBeforeMs).record !== undefined) return false;
+    const { digests } = this.#options.table;
+    return closureUnchanged(grounds.rest, digests, digests.stats, notBeforeMs);
+  }
+
+  async #evaluate(
+    unit: ScanUnit,
+    facts: CompilerFacts,
+    signal: AbortSignal | undefined,
+  ): Promise<Evaluation | Unclear | 'cancelled'> {
+    const { compile } = unit;
+    const { imacros, include } = forcedIncludes(unit);
+    const slice = { endMs: performance.now() + sliceMs };
+    const text: UnitText = {
+      family: compile.family.kind,
+      language: compile.language,
+      source: compile.source,
+      macros: compile.macros,
+      forcedIncludes: [...imacros, ...include],
+      facts,
+      search: this.#searchOf(unit, facts),
+      directivesOf: (version) => this.#directivesOf(version, facts.dialect),
+      notBeforeMs: unit.arrivedMs,
+      slice,
+      fileNamesKnown: !compile.argv.some((argument) => /^-f(?:macro|file)-prefix-map=/.test(argument)),
+    };
+    try {
+      const running = evaluateUnit(text);
+      for (;;) {
+        const step = running.next();
+        if (step.done === true) {
+          // while this one paused, others may have found that a file has changed
+          const whole = step.value.files.every((version) => version.file.current === version);
+          return whole ? step.value : new Unclear('changing-inputs', compile.source);
+        }
+        await new Promise((resolve) => setImmediate(resolve));
+        if (signal?.aborted === true) return 'cancelled';
+        slice.endMs = performance.now() + sliceMs;
+      }
+    } catch (error) {
+      if (error instanceof Unclear) return error;
+      throw error;
+    }
+  }
+
+  #directivesOf(version: FileVersion, dialect: Dialect): SourceDirectives {
+    const known = this.#lexed.get(version);
+    if (known?.dialect === dialect) return known.directives;
+    const { table, directives } = this.#options;
+    const { digest } = version.record;
+    const found = directives.of(digest.hash, dialect, () => {
+      const bytes = table.digests.readNow(version.path, digest);
+      if (!bytes.ok) throw new Unclear('changing-inputs', version.path);
+      return bytes.value;
+    });
+    this.#lexed.set(version, { dialect, directives: found });
+    return found;
+  }
+
+  #searchOf(unit: ScanUnit, facts: CompilerFacts): IncludeSearch {
+    let search = this.#searches.get(facts);
+    if (search === undefined) {
+      const { compile } = unit;
+      const { table } = this.#options;
+      table.watchBelow([...facts.search.coarse]);
+      const system = new Set(compile.search.directories.filter(({ option }) => option !== 'I').map(({ path }) => path));
+      const project = compile.search.directories.filter(({ option, path }) => option === 'I' && !system.has(path));
+      search = new IncludeSearch(table, {
+        family: compile.family.kind,
+        search: facts.search,
+        cwd: unit.cwd,
+        projectFolders: new Set([
+          ...project.map(({ path }) => path),
+          ...(unit.env['CPATH'] ?? '').split(':').map((path) => (path === '' ? '.' : path)),
+        ]),
+        canonicalSystemHeaders:
+          compile.family.kind === 'gcc' && !compile.argv.includes('-fno-canonical-system-headers'),
+        realPath: (path) => this.#realPath(path),
+      });
+      this.#searches.set(facts, search);
+    }
+    return search;
+  }
+
+  #realPath(path: string): string | undefined {
+    if (this.#realPaths.has(path)) return this.#realPaths.get(path);
+    let real: string | undefined;
+    try {
+      real = realpathSync.native(path);
+    } catch {
+      real = undefined;
+    }
+    if (this.#realPaths.size > 200_000) this.#realPaths.clear();
+    this.#realPaths.set(path, real);
+    return real;
+  }
+
+  #conclude(unit: ScanUnit, key: string, facts: CompilerFacts, evaluation: Evaluation): ExactAttempt {
+    const { compile } = unit;
+    const { table } = this.#options;
+    const { digests } = table;
+    const builder = new ClosureBuilder(unit, facts.search, digests, digests.stats);
+    const failed = (failure: ScanFailure): ExactAttempt => ({ kind: 'failed', failure });
+    const dependencies = [...new Set(evaluation.dependencies.map((name) => fromBytes(withoutDot(name))))];
+    const macros = builder.addMacros(compile.source);
+    if (!macros.ok) return failed(macros.error);
+    for (const candidate of compile.precompiledCandidates) {
+      if (builder.existsAgainstHope(candidate)) return failed(precompiled(candidate));
+    }
+    const { trail } = evaluation;
+    const entry = (path: string) => {
+      const folder = table.folder(dirname(path));
+      const has = folder.has(basename(path), unit.arrivedMs);
+      trail.folders.add(folder.at(unit.arrivedMs));
+      return has;
+    };
+    if (compile.family.kind === 'gcc') {
+      for (const candidate of precompiledShadows(unit, facts.search, [compile.source, ...dependencies])) {
+        if (entry(candidate)) return failed(precompiled(candidate));
+      }
+    }
+    for (const version of evaluation.files) {
+      const system = facts.search.coarse.some((directory) => inside(version.path, directory));
+      if (!system && entry(`${version.path}.gch`)) return failed(precompiled(`${version.path}.gch`));
+    }
+    for (const version of orderedBySource(evaluation.files, builder.absolute(compile.source))) {
+      const added = builder.addEvaluated(version);
+      if (!added.ok) return failed(added.error);
+    }
+    for (const path of compile.extraInputs) {
+      const added = builder.addFile(path);
+      if (!added.ok) return failed(added.error);
+    }
+    const own = builder.finish('exact', dependencies);
+    const evaluated = new Set<unknown>(evaluation.files);
+    const rest: Closure = { ...own, files: own.files.filter((file) => !evaluated.has(file)) };
+    const closure: Closure = { ...own, probes: [...own.probes, ...evaluation.probes] };
+    this.#grounds.set(closure, {
+      key,
+      facts,
+      versions: evaluation.files,
+      folders: [...trail.folders],
+      absent: [...trail.absent],
+      rest,
+    });
+    this.#remember(key, closure);
+    return { kind: 'closure', closure };
+  }
+
+  #remember(key: string, closure: Closure): void {
+    this.#units.delete(key);
+    this.#units.set(key, closure);
+    if (this.#units.size > (this.#options.unitLimit ?? 3000)) {
+      const [oldest] = this.#units.keys();
+      if (oldest !== undefined) this.#units.delete(oldest);
+      if (Macro.count > macroLimit) Macro.forget();
+    }
+  }
+}
+
+function unitKey(unit: ScanUnit): string {
+  return [unit.compilerIdentity, unit.invokedAs, unit.cwd, ...unit.compile.argv].join('\0');
+}
+
+function forcedIncludes(unit: ScanUnit): { imacros: string[]; include: string[] } {
+  const { forcedIncludes: all } = unit.compile.search;
+  const of = (option: string) => all.filter((each) => each.option === option).map(({ path }) => path);
+  return { imacros: of('imacros'), include: of('include') };
+}
+
+/** The source first, as the port asks. */
+function orderedBySource(files: readonly FileVersion[], source: string): FileVersion[] {
+  const first = files.filter(({ path }) => path === source);
+  return [...first, ...files.filter(({ path }) => path !== source)];
+}
+
+/** As compilers name a file in a dependency list: without `./` at the start. */
+function withoutDot(name: string): string {
+  let at = 0;
+  while (name.startsWith('./', at) && name.length > at + 2) {
+    at += 2;
+    while (name[at] === '/') at += 1;
+  }
+  return name.slice(at);
+}
+
+function unclear(reason: UnclearReason, detail: string): ExactAttempt {
+  return { kind: 'unclear', why: { reason, detail } };
+}
+
+function precompiled(path: string): ScanFailure {
+  return { reason: 'precompiled-header', message: `${path} exists` };
+}

@@ -1,0 +1,254 @@
+// The submitter's files and directories as the scanner knows them: each is looked at again once per unit, and what is
+// unchanged is the same object as before. So whether a closure still holds is a comparison of references.
+
+import { readdirSync } from 'node:fs';
+import type { FileRecord, FileStat } from '../model/inputs.ts';
+import type { StatFileDigests } from './file-digests.ts';
+import { isDirectory, isRegular, isSymlink, sameStat } from './path-stats.ts';
+import type { ClosureFile } from './scanner.ts';
+import { settledAgeMs } from './stat-cache.ts';
+
+/** A file with one content. Replaced, never changed. */
+export interface FileVersion extends ClosureFile {
+  readonly file: TableFile;
+}
+
+/** Nothing that can be included is at the path. */
+export interface FileAbsence {
+  readonly file: TableFile;
+  readonly record: undefined;
+}
+
+/** What was asked of a directory and answered. Replaced when one of the answers changes. */
+export interface FolderAnswers {
+  readonly folder: TableFolder;
+}
+
+/** Events of watched directories, see `DirectoryWatch`. */
+export interface DirectoryEvents {
+  /** false when the directory cannot be watched */
+  add(path: string): boolean;
+  caughtUp(notBeforeMs?: number): Promise<void>;
+  /** up to this moment of the monotonic clock all events have come */
+  readonly provenMs: number;
+  /** how many events there have been in all watched directories; grows too when events may have been lost */
+  readonly events: number;
+}
+
+export interface FileTableOptions {
+  readonly digests: StatFileDigests;
+  /** proves without a stat that directories are unchanged; undefined where there is none */
+  readonly watch?: DirectoryEvents;
+  /** how many files and directories are remembered; beyond it everything is forgotten */
+  readonly limit?: number;
+}
+
+export class FileTable {
+  readonly digests: StatFileDigests;
+  readonly watch: DirectoryEvents | undefined;
+  readonly #limit: number;
+  readonly #files = new Map<string, TableFile>();
+  readonly #folders = new Map<string, TableFolder>();
+  readonly #watchedRoots = new Set<string>();
+
+  constructor(options: FileTableOptions) {
+    this.digests = options.digests;
+    this.watch = options.watch;
+    this.#limit = options.limit ?? 300_000;
+  }
+
+  /** @param path absolute, as a compiler opens it */
+  file(path: string): TableFile {
+    let file = this.#files.get(path);
+    if (file === undefined) {
+      file = new TableFile(this, path);
+      this.#files.set(path, file);
+    }
+    return file;
+  }
+
+  folder(path: string): TableFolder {
+    let folder = this.#folders.get(path);
+    if (folder === undefined) {
+      folder = new TableFolder(this, path);
+      this.#folders.set(path, folder);
+    }
+    return folder;
+  }
+
+  /** Directories of the compiler's own: below them a watch takes the place of stats. */
+  watchBelow(roots: readonly string[]): void {
+    for (const root of roots) this.#watchedRoots.add(root);
+  }
+
+  isWatched(path: string): boolean {
+    if (this.watch === undefined) return false;
+    for (let slash = path.length; slash > 0; slash = path.lastIndexOf('/', slash - 1)) {
+      if (this.#watchedRoots.has(path.slice(0, slash))) return true;
+    }
+    return false;
+  }
+
+  /** To be called between units: forgets everything when it has become too much. */
+  trim(): void {
+    if (this.#files.size + this.#folders.size <= this.#limit) return;
+    this.#files.clear();
+    this.#folders.clear();
+  }
+}
+
+export class TableFile {
+  readonly path: string;
+  readonly #table: FileTable;
+  readonly #watched: boolean;
+  #current: FileVersion | FileAbsence;
+  #checkedMs = -Infinity;
+  /** how often the watch had reported something when the file was looked at last; undefined when that proves nothing */
+  #seenEvents: number | undefined;
+
+  constructor(table: FileTable, path: string) {
+    this.#table = table;
+    this.path = path;
+    this.#watched = table.isWatched(path);
+    this.#current = { file: this, record: undefined };
+  }
+
+  /** The file as it was at or after a moment of the monotonic clock. */
+  at(notBeforeMs: number): FileVersion | FileAbsence {
+    if (this.#checkedMs >= notBeforeMs) return this.#current;
+    const { watch } = this.#table;
+    if (watch !== undefined && this.#seenEvents !== undefined && watch.provenMs >= notBeforeMs) {
+      if (this.#seenEvents === watch.events) {
+        this.#checkedMs = watch.provenMs;
+        return this.#current;
+      }
+    }
+    this.#look(notBeforeMs);
+    return this.#current;
+  }
+
+  /** What it was when it was looked at last. */
+  get current(): FileVersion | FileAbsence {
+    return this.#current;
+  }
+
+  #look(notBeforeMs: number): void {
+    const { digests, watch } = this.#table;
+    const nowMs = performance.now();
+    const events = watch?.events;
+    const proves = this.#watched && watch !== undefined && watch.add(folderOf(this.path));
+    const link = digests.stats.lstat(this.path, notBeforeMs);
+    const stat = link !== undefined && isSymlink(link) ? digests.stats.stat(this.path, notBeforeMs) : link;
+    const found = stat !== undefined && isRegular(stat) ? digests.file(this.path, notBeforeMs) : undefined;
+    const record = found?.ok === true ? found.value : undefined;
+    if (record === undefined || !this.#sameAs(record)) {
+      if (record !== undefined) this.#current = { file: this, path: this.path, record };
+      else if (this.#current.record !== undefined) this.#current = { file: this, record: undefined };
+    }
+    this.#checkedMs = Math.min(nowMs, performance.now());
+    this.#seenEvents = proves && link !== undefined && isRegular(link) ? events : undefined;
+  }
+
+  #sameAs(record: FileRecord): boolean {
+    const known = this.#current.record;
+    return (
+      known !== undefined &&
+      (known === record ||
+        (known.digest.hash === record.digest.hash &&
+          known.mtimeNs === record.mtimeNs &&
+          known.stat.ino === record.stat.ino &&
+          known.stat.dev === record.stat.dev &&
+          known.stat.mode === record.stat.mode))
+    );
+  }
+}
+
+const noNames: ReadonlySet<string> = new Set();
+
+export class TableFolder {
+  readonly path: string;
+  readonly #table: FileTable;
+  readonly #watched: boolean;
+  readonly #asked = new Map<string, boolean>();
+  #answers: FolderAnswers;
+  #stat: FileStat | undefined;
+  /** undefined when the directory cannot be listed: then each name is looked for */
+  #names: ReadonlySet<string> | undefined = noNames;
+  #settled = false;
+  #checkedMs = -Infinity;
+  #seenEvents: number | undefined;
+
+  constructor(table: FileTable, path: string) {
+    this.#table = table;
+    this.path = path;
+    this.#watched = table.isWatched(path);
+    this.#answers = { folder: this };
+  }
+
+  /** Whether the directory had an entry of this name at or after the moment. */
+  has(name: string, notBeforeMs: number): boolean {
+    this.#refresh(notBeforeMs);
+    const known = this.#asked.get(name);
+    if (known !== undefined) return known;
+    const answer = this.#answer(name);
+    this.#asked.set(name, answer);
+    return answer;
+  }
+
+  /** The answers given so far, as of that moment: the same object as long as none of them has changed. */
+  at(notBeforeMs: number): FolderAnswers {
+    this.#refresh(notBeforeMs);
+    return this.#answers;
+  }
+
+  #answer(name: string): boolean {
+    if (name === '.' || name === '..') return this.#stat !== undefined;
+    if (this.#names !== undefined) return this.#names.has(name);
+    return this.#table.digests.stats.lstat(`${this.path}/${name}`) !== undefined;
+  }
+
+  #refresh(notBeforeMs: number): void {
+    if (this.#checkedMs >= notBeforeMs) return;
+    const { watch, digests } = this.#table;
+    if (watch !== undefined && this.#seenEvents !== undefined && watch.provenMs >= notBeforeMs) {
+      if (this.#seenEvents === watch.events) {
+        this.#checkedMs = watch.provenMs;
+        return;
+      }
+    }
+    const nowMs = performance.now();
+    const readAtMs = Date.now();
+    const events = watch?.events;
+    const proves = this.#watched && watch !== undefined && watch.add(this.path);
+    const stat = digests.stats.stat(this.path, notBeforeMs);
+    const unchanged = this.#settled && this.#stat !== undefined && stat !== undefined && sameStat(stat, this.#stat);
+    if (!unchanged) {
+      this.#stat = stat;
+      this.#names = stat === undefined || !isDirectory(stat) ? noNames : list(this.path);
+      if (this.#names === noNames) this.#stat = undefined;
+      this.#settled = stat !== undefined && readAtMs - Math.max(stat.mtimeMs, stat.ctimeMs) > settledAgeMs;
+      let changed = false;
+      for (const [name, before] of this.#asked) {
+        const now = this.#answer(name);
+        if (now === before) continue;
+        this.#asked.set(name, now);
+        changed = true;
+      }
+      if (changed) this.#answers = { folder: this };
+    }
+    this.#checkedMs = nowMs;
+    this.#seenEvents = proves && stat !== undefined && this.#settled ? events : undefined;
+  }
+}
+
+function list(path: string): ReadonlySet<string> | undefined {
+  try {
+    return new Set(readdirSync(path));
+  } catch {
+    return undefined;
+  }
+}
+
+function folderOf(path: string): string {
+  return path.slice(0, path.lastIndexOf('/')) || '/';
+}

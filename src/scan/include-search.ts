@@ -1,0 +1,242 @@
+// Finds the file that an #include names, the way gcc and clang do, with every directory entry that was looked at on the
+// way: one that appears earlier would be found instead. Unaware of macros.
+
+import type { CompilerFamily } from '../compiler/compiler-family.ts';
+import type { FileTable, FileVersion, FolderAnswers, TableFile } from './file-table.ts';
+import type { SearchPaths } from './search-paths.ts';
+
+/** A file as a compiler has opened it. */
+export interface OpenedFile {
+  readonly file: TableFile;
+  /** as the compiler spells it, in bytes as Latin-1 when it is not ASCII */
+  readonly name: string;
+  /** what the compiler puts before a name that is looked for beside this file: with a slash at the end, or empty */
+  readonly folder: string;
+  /** where an `#include_next` in the file starts: index in the chain; undefined makes it an ordinary `#include` */
+  readonly nextFrom: number | undefined;
+  /** gcc counts its directory among the system's */
+  readonly system: boolean;
+}
+
+export interface Found {
+  readonly opened: OpenedFile;
+  readonly version: FileVersion;
+}
+
+export type IncludeForm = 'quote' | 'angle';
+
+interface SearchFolder {
+  readonly spelled: string;
+  readonly absolute: string;
+  readonly system: boolean;
+}
+
+interface Remembered {
+  readonly opened: OpenedFile | undefined;
+  /** what was looked at: directories, and entries that are no files */
+  readonly folders: readonly FolderAnswers[];
+  readonly absent: readonly TableFile[];
+}
+
+export interface SearchOptions {
+  readonly family: CompilerFamily['kind'];
+  readonly search: SearchPaths;
+  readonly cwd: string;
+  /** spellings of directories given by -I and CPATH: the only ones of the second chain that are not the system's */
+  readonly projectFolders: ReadonlySet<string>;
+  /** gcc prints the real path of a system header where that is shorter */
+  readonly canonicalSystemHeaders: boolean;
+  readonly realPath: (path: string) => string | undefined;
+}
+
+/** What one translation unit looked at. */
+export interface Trail {
+  readonly folders: Set<FolderAnswers>;
+  /** entries that exist and are no files */
+  readonly absent: Set<TableFile>;
+}
+
+export class IncludeSearch {
+  readonly #table: FileTable;
+  readonly #options: SearchOptions;
+  readonly #chain: readonly SearchFolder[];
+  readonly #angleFrom: number;
+  readonly #known = new Map<string, Remembered>();
+
+  constructor(table: FileTable, options: SearchOptions) {
+    this.#table = table;
+    this.#options = options;
+    const { search, projectFolders } = options;
+    const folder = (spelled: string, absolute: string, angle: boolean): SearchFolder => ({
+      spelled: toBytes(spelled.endsWith('/') ? spelled : `${spelled}/`),
+      absolute: absolute.endsWith('/') && absolute !== '/' ? absolute.slice(0, -1) : absolute,
+      system: angle && !projectFolders.has(spelled),
+    });
+    const { quote, angle } = search.spelled;
+    this.#chain = [
+      ...quote.map((spelled, at) => folder(spelled, search.quote[at] ?? '', false)),
+      ...angle.map((spelled, at) => folder(spelled, search.angle[at] ?? '', true)),
+    ];
+    this.#angleFrom = quote.length;
+  }
+
+  /** A file by the name that the command line gives. */
+  open(name: string, system = false): OpenedFile {
+    const bytes = toBytes(name);
+    return {
+      file: this.#table.file(this.#absolute(name)),
+      name: bytes,
+      folder: bytes.slice(0, bytes.lastIndexOf('/') + 1),
+      nextFrom: undefined,
+      system,
+    };
+  }
+
+  /**
+   * @param name as written between the delimiters, bytes as Latin-1
+   * @param primary the includer is the source itself
+   */
+  find(
+    name: string,
+    form: IncludeForm,
+    next: boolean,
+    includer: OpenedFile,
+    notBeforeMs: number,
+    trail: Trail,
+  ): Found | undefined {
+    const after = next ? includer.nextFrom : undefined;
+    const beside = after === undefined && form === 'quote' && !name.startsWith('/');
+    const start = after ?? (form === 'quote' ? 0 : this.#angleFrom);
+    const key = beside ? `${includer.system ? 's' : 'p'}${includer.folder}\0${name}` : `${start}\0${name}`;
+    const known = this.#known.get(key);
+    if (known !== undefined) {
+      const found = this.#again(known, notBeforeMs, trail);
+      if (found !== 'changed') return found;
+    }
+    return this.#search(name, start, beside ? includer : undefined, key, notBeforeMs, trail);
+  }
+
+  #again(known: Remembered, notBeforeMs: number, trail: Trail): Found | undefined | 'changed' {
+    for (const answers of known.folders) if (answers.folder.at(notBeforeMs) !== answers) return 'changed';
+    for (const file of known.absent) if (file.at(notBeforeMs).record !== undefined) return 'changed';
+    let found: Found | undefined;
+    if (known.opened !== undefined) {
+      const version = known.opened.file.at(notBeforeMs);
+      if (version.record === undefined) return 'changed';
+      found = { opened: known.opened, version };
+    }
+    for (const answers of known.folders) trail.folders.add(answers);
+    for (const file of known.absent) trail.absent.add(file);
+    return found;
+  }
+
+  #search(
+    name: string,
+    start: number,
+    beside: OpenedFile | undefined,
+    key: string,
+    notBeforeMs: number,
+    trail: Trail,
+  ): Found | undefined {
+    const looked: Trail = { folders: new Set(), absent: new Set() };
+    const text = fromBytes(name);
+    let found: Found | undefined;
+    if (name.startsWith('/')) {
+      found = this.#candidate('/', text.slice(1), '/', name.slice(1), undefined, false, notBeforeMs, looked);
+    } else {
+      if (beside !== undefined) {
+        const folder = this.#absolute(fromBytes(beside.folder.slice(0, -1)));
+        const nextFrom = this.#options.family === 'gcc' ? 0 : undefined;
+        found = this.#candidate(folder, text, beside.folder, name, nextFrom, beside.system, notBeforeMs, looked);
+      }
+      for (let at = start; found === undefined && at < this.#chain.length; at += 1) {
+        const folder = this.#chain[at] as SearchFolder;
+        found = this.#candidate(
+          folder.absolute,
+          text,
+          folder.spelled,
+          name,
+          at + 1,
+          folder.system,
+          notBeforeMs,
+          looked,
+        );
+      }
+    }
+    this.#known.set(key, { opened: found?.opened, folders: [...looked.folders], absent: [...looked.absent] });
+    for (const answers of looked.folders) trail.folders.add(answers);
+    for (const file of looked.absent) trail.absent.add(file);
+    return found;
+  }
+
+  #candidate(
+    folder: string,
+    name: string,
+    spelledFolder: string,
+    spelledName: string,
+    nextFrom: number | undefined,
+    system: boolean,
+    notBeforeMs: number,
+    looked: Trail,
+  ): Found | undefined {
+    let at = folder;
+    for (let from = 0; ;) {
+      const slash = name.indexOf('/', from);
+      const part = slash < 0 ? name.slice(from) : name.slice(from, slash);
+      if (part !== '') {
+        const table = this.#table.folder(at);
+        const has = table.has(part, notBeforeMs);
+        looked.folders.add(table.at(notBeforeMs));
+        if (!has) return undefined;
+        at = at === '/' ? `/${part}` : `${at}/${part}`;
+      }
+      if (slash < 0) break;
+      from = slash + 1;
+    }
+    const path = folder === '/' ? `/${name}` : `${folder}/${name}`;
+    const file = this.#table.file(path);
+    const version = file.at(notBeforeMs);
+    if (version.record === undefined) {
+      looked.absent.add(file);
+      return undefined;
+    }
+    let spelled = spelledFolder + spelledName;
+    let opened = file;
+    if (system && this.#options.canonicalSystemHeaders) {
+      const real = this.#options.realPath(path);
+      if (real !== undefined && toBytes(real).length < spelled.length) {
+        spelled = toBytes(real);
+        opened = this.#table.file(real);
+      }
+    }
+    const current = opened === file ? version : opened.at(notBeforeMs);
+    if (current.record === undefined) return undefined;
+    return {
+      opened: {
+        file: opened,
+        name: spelled,
+        folder: spelled.slice(0, spelled.lastIndexOf('/') + 1),
+        nextFrom,
+        system,
+      },
+      version: current,
+    };
+  }
+
+  #absolute(path: string): string {
+    const { cwd } = this.#options;
+    if (path === '' || path === '.') return cwd;
+    return path.startsWith('/') ? path : `${cwd === '/' ? '' : cwd}/${path}`;
+  }
+}
+
+/** Bytes as Latin-1 characters, as the lexer sees them. */
+export function toBytes(text: string): string {
+  return beyondAscii.test(text) ? Buffer.from(text, 'utf8').toString('latin1') : text;
+}
+
+export function fromBytes(bytes: string): string {
+  return beyondAscii.test(bytes) ? Buffer.from(bytes, 'latin1').toString('utf8') : bytes;
+}
+
+const beyondAscii = /[\x80-\uffff]/;

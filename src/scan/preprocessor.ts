@@ -1,0 +1,545 @@
+// Evaluates the directives of one translation unit and says which files it reads: an exact preprocessor that never looks
+// at the text between directives. Unaware of the disk beyond its file table, and of running compilers.
+
+import type { CompilerFamily } from '../compiler/compiler-family.ts';
+import type { SourceLanguage } from '../compiler/parsed-compile.ts';
+import type { CompilerFacts } from './compiler-facts.ts';
+import { conditionHolds } from './condition.ts';
+import { computedNames, type Question } from './dialect-probe.ts';
+import type { Directive, SourceDirectives } from './directives.ts';
+import type { FileVersion, TableFile } from './file-table.ts';
+import { fromBytes, type IncludeForm, type IncludeSearch, type OpenedFile, type Trail } from './include-search.ts';
+import { expandTokens, ExpansionUnclear, type MacroEnvironment, type TokenStream } from './macro-expansion.ts';
+import type { Macro } from './macro.ts';
+import { macroOf } from './macro.ts';
+import { isPunctuator, nameNumber, tokenize, type Token } from './preprocessor-tokens.ts';
+import type { ExistenceProbe } from './scanner.ts';
+
+export interface UnitText {
+  readonly family: CompilerFamily['kind'];
+  readonly language: SourceLanguage;
+  readonly source: string;
+  /** `-D` and `-U` as argv elements, in order */
+  readonly macros: readonly string[];
+  /** in the order in which the compiler reads them: all -imacros, then all -include */
+  readonly forcedIncludes: readonly string[];
+  readonly facts: CompilerFacts;
+  readonly search: IncludeSearch;
+  readonly directivesOf: (version: FileVersion) => SourceDirectives;
+  readonly notBeforeMs: number;
+  /** moment of the monotonic clock at which the evaluation pauses; whoever resumes it sets the next one */
+  readonly slice: { endMs: number };
+  /** names mean the same under a -f…-prefix-map? then `__FILE__` is known */
+  readonly fileNamesKnown: boolean;
+}
+
+export interface Evaluation {
+  /** every file whose text was wanted, in order of first opening */
+  readonly files: readonly FileVersion[];
+  /** names as the compiler lists them with -M */
+  readonly dependencies: readonly string[];
+  readonly probes: readonly ExistenceProbe[];
+  readonly trail: Trail;
+  /** what only the compiler can answer; the evaluation is worth nothing when there are any */
+  readonly questions: readonly Question[];
+}
+
+/** Why an exact evaluation was given up; docs/errors.md explains each. */
+export const unclearReasons = [
+  'include-not-found',
+  'error-directive',
+  'malformed-directives',
+  'unsupported-directive',
+  'unclear-expression',
+  'uncertain-macro',
+  'unsupported-option',
+  'too-deep',
+  'file-unreadable',
+  'changing-inputs',
+  'unproven-before',
+] as const;
+export type UnclearReason = (typeof unclearReasons)[number];
+
+/** The unit does something that this evaluation does not do, or cannot know. */
+export class Unclear extends Error {
+  constructor(
+    readonly reason: UnclearReason,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+const depthLimit = 200;
+const definedName = nameNumber('defined');
+const builtinName = /^__(?:has|is)_/;
+
+/** Pauses when the time slice is used up; to be resumed with `next()`. @throws Unclear */
+export function* evaluateUnit(unit: UnitText): Generator<undefined, Evaluation> {
+  const evaluation = new UnitEvaluation(unit);
+  yield* evaluation.run();
+  return evaluation.result();
+}
+
+class UnitEvaluation implements MacroEnvironment {
+  readonly #unit: UnitText;
+  readonly #macros: (Macro | undefined)[];
+  readonly #saved = new Map<number, (Macro | undefined)[]>();
+  readonly #files = new Set<FileVersion>();
+  readonly #dependencies = new Set<string>();
+  readonly #probes = new Map<string, ExistenceProbe>();
+  readonly #questions = new Map<string, Question>();
+  readonly #trail: Trail = { folders: new Set(), absent: new Set() };
+  readonly #entered = new Set<TableFile>();
+  /** keys of files that are not to be read again */
+  readonly #once = new Set<string>();
+  readonly #rules: { readonly cxx: boolean; readonly unsignedChar: boolean };
+  #depth = 0;
+  #at: OpenedFile;
+  #directive: Directive | undefined;
+  #inCondition = false;
+  #lineChanged = false;
+
+  constructor(unit: UnitText) {
+    this.#unit = unit;
+    this.#macros = unit.facts.macros.slice();
+    this.#at = unit.search.open(unit.source);
+    this.#rules = {
+      cxx: unit.language === 'c++',
+      unsignedChar: this.#macros[nameNumber('__CHAR_UNSIGNED__')] !== undefined,
+    };
+  }
+
+  *run(): Generator<undefined> {
+    const { search, facts, source, forcedIncludes, notBeforeMs } = this.#unit;
+    for (const name of facts.preincluded) {
+      const opened = search.open(name, true);
+      this.#read(opened, this.#version(opened), true);
+    }
+    for (const option of this.#unit.macros) this.#commandLineMacro(option);
+    const main = search.open(source);
+    // gcc looks for an -include in the working directory first, clang beside the source's own name for it: both are `./`
+    const commandLine: OpenedFile = { ...search.open('./x'), system: false };
+    const mainVersion = this.#version(main);
+    this.#read(main, mainVersion, true);
+    for (const name of forcedIncludes) {
+      this.#depth = 1;
+      const found = search.find(name, 'quote', false, commandLine, notBeforeMs, this.#trail);
+      if (found === undefined) throw new Unclear('include-not-found', `-include ${name} is not found`);
+      this.#at = commandLine;
+      yield* this.#enter(found.opened, found.version);
+    }
+    this.#depth = 0;
+    yield* this.#enter(main, mainVersion);
+  }
+
+  result(): Evaluation {
+    return {
+      files: [...this.#files],
+      dependencies: [...this.#dependencies],
+      probes: [...this.#probes.values()],
+      trail: this.#trail,
+      questions: [...this.#questions.values()],
+    };
+  }
+
+  #version(opened: OpenedFile): FileVersion {
+    const version = opened.file.at(this.#unit.notBeforeMs);
+    if (version.record === undefined) throw new Unclear('file-unreadable', `${fromBytes(opened.name)} cannot be read`);
+    return version;
+  }
+
+  #commandLineMacro(option: string): void {
+    const text = Buffer.from(option.slice(2), 'utf8').toString('latin1');
+    if (text.includes('\n')) throw new Unclear('unsupported-option', 'a macro of several lines');
+    if (option.startsWith('-U')) {
+      this.#macros[nameNumber(text)] = undefined;
+      return;
+    }
+    if (!option.startsWith('-D')) throw new Unclear('unsupported-option', option);
+    const equals = text.indexOf('=');
+    const operand = equals < 0 ? `${text} 1` : `${text.slice(0, equals)} ${text.slice(equals + 1)}`;
+    const macro = macroOf(operand);
+    if (macro === undefined) throw new Unclear('unsupported-option', option);
+    this.#macros[macro.number] = macro;
+  }
+
+  #read(opened: OpenedFile, version: FileVersion, listed: boolean): void {
+    this.#files.add(version);
+    if (listed) this.#dependencies.add(opened.name);
+  }
+
+  *#enter(opened: OpenedFile, version: FileVersion): Generator<undefined> {
+    if (this.#depth >= depthLimit) throw new Unclear('too-deep', 'includes are nested too deeply');
+    if (performance.now() >= this.#unit.slice.endMs) yield;
+    this.#entered.add(opened.file);
+    this.#read(opened, version, true);
+    const directives = this.#unit.directivesOf(version);
+    if (directives.malformed !== undefined)
+      throw new Unclear('malformed-directives', `${fromBytes(opened.name)}: ${directives.malformed}`);
+    const outer = this.#at;
+    const lineChanged = this.#lineChanged;
+    this.#at = opened;
+    this.#lineChanged = false;
+    this.#depth += 1;
+    yield* this.#directives(directives.list, version);
+    this.#depth -= 1;
+    this.#at = outer;
+    this.#lineChanged = lineChanged;
+  }
+
+  *#directives(list: readonly Directive[], version: FileVersion): Generator<undefined> {
+    for (let at = 0; at < list.length; at += 1) {
+      const directive = list[at] as Directive;
+      switch (directive.kind) {
+        case 'define':
+          this.#define(directive);
+          break;
+        case 'undef':
+          this.#macros[this.#nameOf(directive)] = undefined;
+          break;
+        case 'if':
+        case 'ifdef':
+        case 'ifndef': {
+          let branch = directive;
+          let index = at;
+          while (!this.#taken(branch)) {
+            index = branch.next;
+            branch = list[index] as Directive;
+          }
+          at = index;
+          break;
+        }
+        case 'elif':
+        case 'elifdef':
+        case 'elifndef':
+        case 'else':
+          at = directive.end; // the branch before was taken
+          break;
+        case 'endif':
+          break;
+        case 'include':
+        case 'include_next':
+        case 'import': {
+          this.#directive = directive;
+          yield* this.#include(directive);
+          break;
+        }
+        case 'once':
+          this.#once.add(this.#onceKey(version));
+          break;
+        case 'push-macro': {
+          const name = nameNumber(directive.operand);
+          const stack = this.#saved.get(name);
+          if (stack === undefined) this.#saved.set(name, [this.#macros[name]]);
+          else stack.push(this.#macros[name]);
+          break;
+        }
+        case 'pop-macro': {
+          const name = nameNumber(directive.operand);
+          const stack = this.#saved.get(name);
+          if (stack !== undefined && stack.length > 0) this.#macros[name] = stack.pop();
+          break;
+        }
+        case 'uncertain':
+          this.#uncertain.add(nameNumber(directive.operand));
+          break;
+        case 'system-header':
+          this.#at = { ...this.#at, system: true };
+          break;
+        case 'line':
+          this.#lineChanged = true;
+          break;
+        case 'error':
+          throw new Unclear('error-directive', `${this.#where(directive)}: #error ${directive.operand}`);
+        case 'embed':
+          throw new Unclear('unsupported-directive', `${this.#where(directive)}: #embed`);
+        case 'unclear':
+          throw new Unclear('unsupported-directive', `${this.#where(directive)}: ${directive.operand}`);
+      }
+    }
+  }
+
+  readonly #uncertain = new Set<number>();
+
+  #where(directive: Directive): string {
+    return `${fromBytes(this.#at.name)}:${directive.line}`;
+  }
+
+  #define(directive: Directive): void {
+    const macro = (directive as { macro?: Macro | null }).macro ?? macroOf(directive.operand) ?? null;
+    if (macro === null)
+      throw new Unclear('malformed-directives', `${this.#where(directive)}: #define ${directive.operand}`);
+    (directive as { macro?: Macro | null }).macro = macro;
+    this.#macros[macro.number] = macro;
+  }
+
+  #nameOf(directive: Directive): number {
+    const cached = (directive as { name?: number }).name;
+    if (cached !== undefined) return cached;
+    const name = /^[A-Za-z_$\x80-\xff][\w$\x80-\xff]*/.exec(directive.operand)?.[0];
+    if (name === undefined)
+      throw new Unclear('malformed-directives', `${this.#where(directive)}: #${directive.kind} without a name`);
+    const number = nameNumber(name);
+    (directive as { name?: number }).name = number;
+    return number;
+  }
+
+  #taken(directive: Directive): boolean {
+    switch (directive.kind) {
+      case 'if':
+      case 'elif':
+        return this.#holds(directive);
+      case 'ifdef':
+      case 'elifdef':
+        return this.#isDefined(this.#nameOf(directive), directive.operand);
+      case 'ifndef':
+      case 'elifndef':
+        return !this.#isDefined(this.#nameOf(directive), directive.operand);
+      default:
+        return true; // else, endif
+    }
+  }
+
+  #isDefined(number: number, text: string): boolean {
+    if (this.#uncertain.size > 0) this.#mustBeCertain(number);
+    if (this.#macros[number] !== undefined) return true;
+    if (!text.startsWith('_')) return false;
+    const name = /^[\w$]*/.exec(text)?.[0] ?? '';
+    if (computedNames.has(name)) return this.#unit.facts.defined.get(name) === true;
+    return builtinName.test(name) && this.#answer({ kind: 'defined', text: name }) !== 0n;
+  }
+
+  #mustBeCertain(number: number): void {
+    if (this.#uncertain.has(number))
+      throw new Unclear('uncertain-macro', 'a name that _Pragma in a macro pushes or pops');
+  }
+
+  #answer(question: Question): bigint {
+    const { defined, values } = this.#unit.facts;
+    const known = question.kind === 'defined' ? defined.get(question.text) : values.get(question.text);
+    if (known === undefined) {
+      this.#questions.set(`${question.kind} ${question.text}`, question);
+      return 0n;
+    }
+    return typeof known === 'bigint' ? known : known ? 1n : 0n;
+  }
+
+  #holds(directive: Directive): boolean {
+    this.#directive = directive;
+    this.#inCondition = true;
+    try {
+      const tokens = tokensOf(directive);
+      const simple = this.#simple(tokens);
+      if (simple !== undefined) return simple;
+      return conditionHolds(expandTokens(tokens, this), this.#rules);
+    } catch (error) {
+      if (error instanceof ExpansionUnclear)
+        throw new Unclear('unclear-expression', `${this.#where(directive)}: ${error.message}`);
+      throw error;
+    } finally {
+      this.#inCondition = false;
+    }
+  }
+
+  /** `defined X`, `!defined(X)`: the commonest conditions, answered without making tokens. */
+  #simple(tokens: readonly Token[]): boolean | undefined {
+    const negated = isPunctuator(tokens[0], '!');
+    const at = negated ? 1 : 0;
+    if (tokens[at]?.name !== definedName) return undefined;
+    const bare = tokens.length === at + 2;
+    const wrapped = tokens.length === at + 4 && isPunctuator(tokens[at + 1], '(') && isPunctuator(tokens[at + 3], ')');
+    if (!bare && !wrapped) return undefined;
+    const name = tokens[bare ? at + 1 : at + 2];
+    if (name?.kind !== 'name') return undefined;
+    return this.#isDefined(name.name, name.text) !== negated;
+  }
+
+  macro(name: Token): Macro | undefined {
+    if (this.#uncertain.size > 0) this.#mustBeCertain(name.name);
+    return this.#macros[name.name];
+  }
+
+  dynamic(name: Token, stream: TokenStream): readonly Token[] | undefined {
+    if (this.#inCondition && name.name === definedName) return [this.#definedOperand(name, stream)];
+    const { text } = name;
+    if (!text.startsWith('_')) return undefined;
+    const computed = computedNames.has(text);
+    if (!computed && !builtinName.test(text)) return undefined;
+    if (this.#macros[name.name] !== undefined) return undefined;
+    if (computed ? this.#unit.facts.defined.get(text) !== true : this.#answer({ kind: 'defined', text }) === 0n) {
+      return undefined;
+    }
+    return [this.#computed(name, stream)];
+  }
+
+  #definedOperand(word: Token, stream: TokenStream): Token {
+    let operand = stream.raw();
+    const wrapped = isPunctuator(operand, '(');
+    if (wrapped) operand = stream.raw();
+    if (operand?.kind !== 'name' || (wrapped && !isPunctuator(stream.raw(), ')'))) {
+      throw new ExpansionUnclear('defined without a name');
+    }
+    return numberToken(this.#isDefined(operand.name, operand.text) ? '1' : '0', word);
+  }
+
+  #computed(name: Token, stream: TokenStream): Token {
+    switch (name.text) {
+      case '__has_include':
+      case '__has_include_next':
+        return numberToken(this.#hasInclude(name.text === '__has_include_next', stream) ? '1' : '0', name);
+      case '__LINE__': {
+        if (this.#lineChanged || this.#directive === undefined) throw new ExpansionUnclear('__LINE__ after #line');
+        return numberToken(String(this.#directive.line), name);
+      }
+      case '__INCLUDE_LEVEL__':
+        return numberToken(String(this.#depth - 1), name);
+      case '__FILE__':
+        if (this.#lineChanged || !this.#unit.fileNamesKnown) throw new ExpansionUnclear('__FILE__ under another name');
+        return { kind: 'string', text: `"${this.#at.name.replace(/["\\]/g, '\\$&')}"`, spaced: name.spaced, name: -1 };
+      default:
+        if (!builtinName.test(name.text)) throw new ExpansionUnclear(name.text);
+        return numberToken(String(this.#operator(name, stream)), name);
+    }
+  }
+
+  /** `__has_builtin(x)` and the like: as the compiler answered when it was asked. */
+  #operator(name: Token, stream: TokenStream): bigint {
+    if (!isPunctuator(stream.raw(), '(')) throw new ExpansionUnclear(`${name.text} without an operand`);
+    let text = '';
+    for (let depth = 1; ;) {
+      const token = stream.raw();
+      if (token === undefined) throw new ExpansionUnclear(`${name.text} does not end`);
+      if (isPunctuator(token, '(')) depth += 1;
+      else if (isPunctuator(token, ')') && --depth === 0) break;
+      // compilers differ in whether the operand is replaced
+      if (token.kind === 'name' && this.macro(token) !== undefined) {
+        throw new ExpansionUnclear(`${name.text} of a macro`);
+      }
+      text += token.spaced && text !== '' ? ` ${token.text}` : token.text;
+    }
+    return this.#answer({ kind: 'value', text: `${name.text}(${text})` });
+  }
+
+  #hasInclude(next: boolean, stream: TokenStream): boolean {
+    const open = stream.raw();
+    if (!isPunctuator(open, '(')) throw new ExpansionUnclear('__has_include without parentheses');
+    const first = stream.peek();
+    const literal = isPunctuator(first, '<') || first?.kind === 'string';
+    const operand: Token[] = [];
+    for (let depth = 1; ;) {
+      const token = literal ? stream.raw() : stream.next();
+      if (token === undefined) throw new ExpansionUnclear('__has_include does not end');
+      // in <...> a parenthesis belongs to the name
+      const angled = isPunctuator(operand[0], '<') && !operand.some((each) => isPunctuator(each, '>'));
+      if (!angled) {
+        if (isPunctuator(token, '(')) depth += 1;
+        else if (isPunctuator(token, ')') && --depth === 0) break;
+      }
+      operand.push(token);
+    }
+    const named = headerName(operand, literal);
+    if (named === undefined) throw new ExpansionUnclear('an operand of __has_include that is no header name');
+    const { form, name } = named;
+    const { search, notBeforeMs, family } = this.#unit;
+    const found = search.find(name, form, next, this.#at, notBeforeMs, this.#trail);
+    if (found !== undefined) {
+      this.#read(found.opened, found.version, family === 'clang');
+      this.#probes.set(found.opened.file.path, { path: found.opened.file.path, exists: true });
+    } else {
+      const path = `${form === 'quote' ? `"${fromBytes(this.#at.folder)}` : '<'}${next ? 'next:' : ''}${fromBytes(name)}`;
+      this.#probes.set(path, { path, exists: false });
+    }
+    return found !== undefined;
+  }
+
+  *#include(directive: Directive): Generator<undefined> {
+    const { search, notBeforeMs, family } = this.#unit;
+    const named = this.#headerOf(directive);
+    const next = directive.kind === 'include_next';
+    const found = search.find(named.name, named.form, next, this.#at, notBeforeMs, this.#trail);
+    if (found === undefined)
+      throw new Unclear('include-not-found', `${this.#where(directive)}: ${fromBytes(named.name)} is not found`);
+    const { opened, version } = found;
+    if (directive.kind === 'import') {
+      const key = this.#onceKey(version);
+      const before = this.#entered.has(opened.file) || this.#once.has(key);
+      this.#once.add(key);
+      if (before) {
+        this.#read(opened, version, family === 'clang');
+        return;
+      }
+    } else if (this.#once.size > 0 && this.#once.has(this.#onceKey(version))) {
+      // gcc does not list a file that it takes for another one, clang lists what it skips
+      this.#read(opened, version, family === 'clang');
+      return;
+    }
+    yield* this.#enter(opened, version);
+  }
+
+  /** Two files of one key are one file to `#pragma once`: gcc compares content, size and time, clang the inode. */
+  #onceKey(version: FileVersion): string {
+    const { digest, stat, mtimeNs } = version.record;
+    return this.#unit.family === 'gcc' ? `${digest.hash}:${mtimeNs / 1_000_000_000n}` : `${stat.dev}:${stat.ino}`;
+  }
+
+  #headerOf(directive: Directive): { form: IncludeForm; name: string } {
+    const { operand } = directive;
+    const cached = (directive as { header?: { form: IncludeForm; name: string } }).header;
+    if (cached !== undefined) return cached;
+    const literal = /^"([^"\n]*)"|^<([^>\n]*)>/.exec(operand);
+    if (literal !== null) {
+      const header =
+        literal[1] !== undefined
+          ? { form: 'quote' as const, name: literal[1] }
+          : { form: 'angle' as const, name: literal[2] ?? '' };
+      if (header.name === '') throw new Unclear('malformed-directives', `${this.#where(directive)}: an empty name`);
+      (directive as { header?: { form: IncludeForm; name: string } }).header = header;
+      return header;
+    }
+    try {
+      const named = headerName(expandTokens(tokensOf(directive), this), false);
+      if (named === undefined) throw new ExpansionUnclear('a computed name that is none');
+      return named;
+    } catch (error) {
+      if (error instanceof ExpansionUnclear)
+        throw new Unclear('unclear-expression', `${this.#where(directive)}: ${error.message}`);
+      throw error;
+    }
+  }
+}
+
+function tokensOf(directive: Directive): readonly Token[] {
+  const holder = directive as { tokens?: readonly Token[] };
+  holder.tokens ??= tokenize(directive.operand);
+  return holder.tokens;
+}
+
+/** @param literal the tokens stand as written, so that spaces between them belong to the name */
+function headerName(tokens: readonly Token[], literal: boolean): { form: IncludeForm; name: string } | undefined {
+  const [first] = tokens;
+  if (first?.kind === 'string') {
+    if (!first.text.startsWith('"') || tokens.length > 1) return undefined;
+    const name = first.text.slice(1, -1);
+    return name === '' ? undefined : { form: 'quote', name };
+  }
+  if (!isPunctuator(first, '<')) return undefined;
+  let name = '';
+  for (let at = 1; at < tokens.length; at += 1) {
+    const token = tokens[at] as Token;
+    if (token.kind === 'punctuator' && token.text.startsWith('>')) {
+      return name === '' || token.text !== '>' || at + 1 < tokens.length ? undefined : { form: 'angle', name };
+    }
+    if (token.spaced) {
+      // the compilers differ in which spaces of an expansion they keep
+      if (!literal) throw new ExpansionUnclear('a computed name with spaces');
+      name += ' ';
+    }
+    name += token.text;
+  }
+  return undefined;
+}
+
+function numberToken(text: string, at: Token): Token {
+  return { kind: 'number', text, spaced: at.spaced, name: -1 };
+}
