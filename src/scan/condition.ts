@@ -13,6 +13,7 @@ export interface ConditionRules {
   readonly cxx: boolean;
   /** plain `char` is unsigned on the target */
   readonly unsignedChar: boolean;
+  readonly unsignedWideChar: boolean;
 }
 
 const cxxOperators: Readonly<Record<string, string>> = {
@@ -156,7 +157,7 @@ class ConditionParser {
       case 'number':
         return numberValue(token.text);
       case 'character':
-        return characterValue(token.text, this.#rules.unsignedChar);
+        return characterValue(token.text, this.#rules);
       case 'name':
         if (this.#rules.cxx && token.text === 'true') return one;
         if (/[^\x20-\x7e]/.test(token.text)) throw new ExpansionUnclear('a name beyond ASCII');
@@ -267,10 +268,10 @@ const escapes: Readonly<Record<string, number>> = {
   '?': 63,
 };
 
-function characterValue(text: string, unsignedChar: boolean): Value {
-  if (!text.startsWith("'")) throw new ExpansionUnclear(`the character ${text}`);
+function characterValue(text: string, rules: ConditionRules): Value {
   const codes: number[] = [];
-  const inner = text.slice(1, -1);
+  const prefix = text.slice(0, text.indexOf("'"));
+  const inner = text.slice(prefix.length + 1, -1);
   const pattern = /\\x([0-9a-fA-F]+)|\\([0-7]{1,3})|\\(.)|([\x20-\x7e])|([^])/gy;
   for (const [, hex, octal, escape, plain] of inner.matchAll(pattern)) {
     if (hex !== undefined) codes.push(Number.parseInt(hex, 16));
@@ -280,9 +281,14 @@ function characterValue(text: string, unsignedChar: boolean): Value {
     else throw new ExpansionUnclear(`the character ${text}`);
   }
   if (codes.length === 0 || codes.some((code) => code > 255)) throw new ExpansionUnclear(`the character ${text}`);
+  if (prefix !== '') {
+    // wchar_t, char16_t and char32_t hold any of these codes; the type of u8'x' depends on the language
+    if (codes.length > 1 || prefix === 'u8') throw new ExpansionUnclear(`the character ${text}`);
+    return made(BigInt(codes[0] ?? 0), prefix === 'L' ? rules.unsignedWideChar : true);
+  }
   if (codes.length > 4) throw new ExpansionUnclear(`the character ${text}`);
   const [first = 0] = codes;
-  if (codes.length === 1) return made(BigInt(!unsignedChar && first > 127 ? first - 256 : first), false);
+  if (codes.length === 1) return made(BigInt(!rules.unsignedChar && first > 127 ? first - 256 : first), false);
   let bits = 0;
   for (const code of codes) bits = (bits << 8) | code;
   return made(BigInt(bits | 0), false);

@@ -16,7 +16,7 @@ export class Macro {
   private constructor(
     readonly name: string,
     readonly number: number,
-    /** what follows the name, from a `(` without space before it on */
+    /** what follows the name: parameters and text, or a space and the text of an object-like macro */
     readonly text: string,
   ) {}
 
@@ -68,7 +68,7 @@ export function macroOf(operand: string): Macro | undefined {
   const match = definition.exec(operand);
   if (match === null) return undefined;
   const [, name = '', rest = ''] = match;
-  return Macro.of(name, rest.startsWith('(') ? rest.trimEnd() : rest.trim());
+  return Macro.of(name, rest.startsWith('(') ? rest.trimEnd() : ` ${rest.trim()}`);
 }
 
 function parseBody(text: string): MacroBody {

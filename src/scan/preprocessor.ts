@@ -4,7 +4,7 @@
 import type { CompilerFamily } from '../compiler/compiler-family.ts';
 import type { SourceLanguage } from '../compiler/parsed-compile.ts';
 import type { CompilerFacts } from './compiler-facts.ts';
-import { conditionHolds } from './condition.ts';
+import { conditionHolds, type ConditionRules } from './condition.ts';
 import { computedNames, type Question } from './dialect-probe.ts';
 import type { Directive, SourceDirectives } from './directives.ts';
 import type { FileVersion, TableFile } from './file-table.ts';
@@ -72,7 +72,7 @@ export class Unclear extends Error {
 
 const depthLimit = 200;
 const definedName = nameNumber('defined');
-const builtinName = /^__(?:has|is)_/;
+const builtinName = /^__(?:has|is)_|^__building_module$/;
 
 /** Pauses when the time slice is used up; to be resumed with `next()`. @throws Unclear */
 export function* evaluateUnit(unit: UnitText): Generator<undefined, Evaluation> {
@@ -93,7 +93,7 @@ class UnitEvaluation implements MacroEnvironment {
   readonly #entered = new Set<TableFile>();
   /** keys of files that are not to be read again */
   readonly #once = new Set<string>();
-  readonly #rules: { readonly cxx: boolean; readonly unsignedChar: boolean };
+  readonly #rules: ConditionRules;
   #depth = 0;
   #at: OpenedFile;
   #directive: Directive | undefined;
@@ -107,6 +107,7 @@ class UnitEvaluation implements MacroEnvironment {
     this.#rules = {
       cxx: unit.language === 'c++',
       unsignedChar: this.#macros[nameNumber('__CHAR_UNSIGNED__')] !== undefined,
+      unsignedWideChar: this.#macros[nameNumber('__WCHAR_UNSIGNED__')] !== undefined,
     };
   }
 
