@@ -92,16 +92,16 @@ function schedulerPid(cluster) {
  * @param {PrivateCluster} cluster
  * @param {MeasuredBuild} build
  * @param {{ place: 'remote' | 'cache' }} expected where all units should come from
+ * @param {Record<string, string>} [env] without it the cache is neither asked nor filled when all should be remote
  * @returns {Promise<RowFigures>}
  */
-export async function measureIcets(cluster, build, expected) {
+export async function measureIcets(cluster, build, expected, env = { ICETS_NO_CACHE: '1' }) {
   await build.clean();
   const before = await cluster.agentStatus();
   const agentFromMs = before === undefined ? 0 : treeCpuMs(before.pid);
   const scheduler = schedulerPid(cluster);
   const schedulerFromMs = treeCpuMs(scheduler);
   const sinceMs = Date.now();
-  const env = expected.place === 'remote' ? { ICETS_NO_CACHE: '1' } : {};
   const { units, wallMs } = await build.build(env);
   // What the agent does a little later belongs to the build: records, and what it keeps on disk.
   await sleep(1500);

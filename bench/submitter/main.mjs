@@ -91,6 +91,7 @@ async function benchProject(project, work, meter) {
     console.log(`${project}: ${name}`);
     const figures = await measure({ ...common, env: buildEnvironment() }).catch((error) => `${error.message}`);
     results.set(name, figures);
+    if (typeof figures === 'string') console.log(`  not measured: ${figures}`);
     if (typeof figures !== 'string' && units.length === 0) units = figures.metered ?? [];
   }
   if (units.length === 0) throw new Error('no row could be measured');

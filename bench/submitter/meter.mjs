@@ -57,11 +57,11 @@ export function clearMeter(path) {
 const sources = /\.(c|cc|cpp|cxx)$/;
 
 /**
- * Whether this is the compile of a translation unit, and not a link, a probe or a compile of assembler text.
+ * Whether this is the compile of a translation unit, and not a link, a probe (redis tries foo.c) or a compile of assembler text.
  * @param {Metered} metered
  */
 export function isUnit({ argv }) {
-  return argv.includes('-c') && argv.some((word) => sources.test(word) && !word.startsWith('-'));
+  return argv.includes('-c') && argv.some((word) => sources.test(word) && !word.startsWith('-') && word !== 'foo.c');
 }
 
 /** @param {readonly Metered[]} all */
