@@ -43,7 +43,6 @@ export class KnownResults {
       if (this.#refused.size <= refusedLimit) break;
       this.#refused.delete(oldest);
     }
-    this.#counters.add('cache.unproven');
     executor.rejectResult?.(key, why);
   }
 
@@ -52,7 +51,7 @@ export class KnownResults {
     this.#refused.delete(digestKey(key));
   }
 
-  count(event: Uncacheable | 'hit' | 'miss' | 'evicted'): void {
+  count(event: Uncacheable | 'hit' | 'miss' | 'evicted' | 'unproven'): void {
     this.#counters.add(`cache.${event}`);
   }
 }

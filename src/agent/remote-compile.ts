@@ -199,6 +199,7 @@ export class RemoteCompiler {
     if (!files.ok) {
       if (!failsProof(files.error)) return files;
       this.#known.refuse(key, executor, files.error.detail);
+      this.#known.count('unproven');
       return ok(undefined);
     }
     this.#known.count('hit');
@@ -244,6 +245,7 @@ export class RemoteCompiler {
       }
       if (key !== undefined && failsProof(files.error)) this.#known.refuse(key, executor, files.error.detail);
       if (!failsProof(files.error) || !cached || anew) return files;
+      this.#known.count('unproven');
       anew = true;
     }
   }

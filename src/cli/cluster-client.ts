@@ -1,11 +1,13 @@
-// Asks the scheduler for its status over a short-lived Link.
+// Asks the scheduler for something over a short-lived Link.
 
 import { hostname } from 'node:os';
 import { silentLog } from '../base/log.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { systemClock } from '../host/system-clock.ts';
-import { openLinkClient } from '../link/link-client.ts';
-import { requestStatus } from '../link/link-remote-executor.ts';
+import { openLinkClient, type LinkClient } from '../link/link-client.ts';
+import { requestStatus, requestTrim } from '../link/link-remote-executor.ts';
+import type { CacheLimits, ClusterRemoval } from '../model/cache-limits.ts';
+import type { RemoteFailure } from '../model/failure.ts';
 import type { ClusterStatus } from '../model/status.ts';
 import { version } from './installation.ts';
 import { schedulerUrl } from './scheduler-url.ts';
@@ -16,6 +18,19 @@ const patienceMs = 3000;
 
 /** The cluster's status; the error is one line that says what to do. */
 export async function askCluster(settings: Settings): Promise<Result<ClusterStatus, string>> {
+  const answer = await withCluster(settings, (client) => requestStatus(client, AbortSignal.timeout(patienceMs)));
+  return answer.ok ? ok(answer.value as ClusterStatus) : answer;
+}
+
+/** Has the cluster give up results and blobs. */
+export function trimCluster(settings: Settings, limits: CacheLimits): Promise<Result<ClusterRemoval, string>> {
+  return withCluster(settings, (client) => requestTrim(client, limits));
+}
+
+async function withCluster<T>(
+  settings: Settings,
+  ask: (client: LinkClient) => Promise<Result<T, RemoteFailure>>,
+): Promise<Result<T, string>> {
   const url = schedulerUrl(settings);
   if (url === undefined) return err('no scheduler is known; icets up starts one, ICETS_SCHEDULER names another');
   const token = readToken(settings.tokenFile);
@@ -31,9 +46,8 @@ export async function askCluster(settings: Settings): Promise<Result<ClusterStat
     waitMs: patienceMs,
   });
   try {
-    const answer = await requestStatus(client, AbortSignal.timeout(patienceMs));
-    if (answer.ok) return ok(answer.value as ClusterStatus);
-    return err(`${url} does not answer: ${answer.error.message}`);
+    const answer = await ask(client);
+    return answer.ok ? answer : err(`${url} does not answer: ${answer.error.message}`);
   } finally {
     await client.close();
   }

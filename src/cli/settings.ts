@@ -14,7 +14,8 @@ const fileShape = z.strictObject({
     z.strictObject({
       url: z.optional(z.string()),
       listen: z.optional(z.string()),
-      store_limit_gib: z.optional(z.number()),
+      store_limit_gib: z.optional(z.number().check(z.positive())),
+      results_limit_gib: z.optional(z.number().check(z.positive())),
     }),
   ),
   agent: z.optional(
@@ -47,6 +48,7 @@ export const environmentVariables = {
   ICETS_IDLE_SECONDS: 'after how many seconds without work the agent ends',
   ICETS_LOG_LEVEL: 'debug, info, warn or error',
   ICETS_BUILD: 'name of the build that the steps belong to',
+  ICETS_NO_CACHE: 'any value but 0: this compile neither takes a kept result nor leaves one; the same as --no-cache',
   ICETS_DISABLE: 'any value but 0: run the compiler directly (launcher)',
   ICETS_DEBUG: 'any value but 0: say on standard error what the launcher decides (launcher)',
   ICETS_HEARTBEAT_MS: 'how long a silent agent is waited for, default 5000 (launcher)',
@@ -67,6 +69,7 @@ export interface Settings {
   readonly idleSeconds: number;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   readonly schedulerStoreLimitBytes: number;
+  readonly schedulerResultsLimitBytes: number;
   readonly worker: {
     readonly slots: number;
     readonly name: string | undefined;
@@ -117,6 +120,7 @@ export function readSettings(env: Environment): Result<Settings, string> {
     idleSeconds: idleSeconds.value,
     logLevel: level,
     schedulerStoreLimitBytes: (config.scheduler?.store_limit_gib ?? 20) * gib,
+    schedulerResultsLimitBytes: (config.scheduler?.results_limit_gib ?? 1) * gib,
     worker: {
       slots: config.worker?.slots ?? availableParallelism(),
       name: config.worker?.name,

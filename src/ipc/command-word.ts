@@ -29,24 +29,34 @@ export const ownCommands = [
 ] as const;
 
 export type CommandWords =
-  | { readonly kind: 'own'; readonly args: readonly string[] }
-  | { readonly kind: 'compile'; readonly argv: readonly string[]; readonly masqueraded: boolean };
+  | { readonly kind: 'own'; readonly args: readonly string[]; readonly noCache: boolean }
+  | {
+      readonly kind: 'compile';
+      readonly argv: readonly string[];
+      readonly masqueraded: boolean;
+      /** `--no-cache` stood before the command */
+      readonly noCache: boolean;
+    };
 
 /** `args` as after the launcher's own name; `--as NAME` first when it was called through a link of that name. */
 export function readCommandWords(args: readonly string[]): CommandWords {
   if (args[0] === '--as' && args[1] !== undefined) {
     const name = lastPart(args[1]);
     if (name !== 'icets' && !name.startsWith('launcher')) {
-      return { kind: 'compile', argv: [name, ...args.slice(2)], masqueraded: true };
+      return { kind: 'compile', argv: [name, ...args.slice(2)], masqueraded: true, noCache: false };
     }
     args = args.slice(2);
   }
-  while (args.length > 1 && isOurName(args[0]!)) args = args.slice(1);
+  let noCache = false;
+  for (; args.length > 1; args = args.slice(1)) {
+    if (args[0] === '--no-cache') noCache = true;
+    else if (!isOurName(args[0]!)) break;
+  }
   const word = args[0];
   if (word === undefined || word.startsWith('-') || ownCommands.some((own) => own === word)) {
-    return { kind: 'own', args };
+    return { kind: 'own', args, noCache };
   }
-  return { kind: 'compile', argv: args, masqueraded: false };
+  return { kind: 'compile', argv: args, masqueraded: false, noCache };
 }
 
 export interface ResolvedCommand {

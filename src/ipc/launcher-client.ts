@@ -46,6 +46,7 @@ const passedSignals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 /** Does what the launcher does and ends the process as the command ended; returns only for own commands. */
 export async function main(options: ClientOptions): Promise<void> {
   const words = readCommandWords(options.args);
+  if (words.noCache) process.env['ICETS_NO_CACHE'] = '1';
   if (words.kind === 'own') return options.runOwnCommand(words.args);
   const command = resolveCommand(words, process.env);
   if (!command.ok) {

@@ -1910,7 +1910,10 @@ static int launcher(int argc, char **argv) {
     memcpy(renamed + 1, words, (count + 1) * sizeof *words);
     words = renamed;
   } else {
-    while (words[0] && words[1] && is_our_name(words[0])) words++;
+    for (; words[0] && words[1]; words++) {
+      if (strcmp(words[0], "--no-cache") == 0) setenv("ICETS_NO_CACHE", "1", 1);
+      else if (!is_our_name(words[0])) break;
+    }
     if (!words[0] || is_own_command(words[0])) run_own_command(words);
   }
   struct command command = {.argv = words};

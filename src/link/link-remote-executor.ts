@@ -2,6 +2,7 @@
 
 import { zeroTimings } from '../model/action.ts';
 import { err, ok, type Result } from '../base/result.ts';
+import type { CacheLimits, ClusterRemoval } from '../model/cache-limits.ts';
 import type { RemoteFailure } from '../model/failure.ts';
 import type { RemoteExecutor } from '../model/remote-executor.ts';
 import { LinkBlobStore, type ConnectionSource, type LinkBlobStoreOptions } from './link-blob-store.ts';
@@ -73,4 +74,26 @@ export async function requestStatus(
   } catch {
     return err({ reason: 'incompatible', message: 'a status that is not JSON' });
   }
+}
+
+/** Has the cluster give up results and blobs. */
+export async function requestTrim(
+  client: ConnectionSource,
+  limits: CacheLimits,
+  signal?: AbortSignal,
+): Promise<Result<ClusterRemoval, RemoteFailure>> {
+  const connection = await client.connection(signal);
+  if (!connection.ok) return connection;
+  const { maxBytes, unusedForMs } = limits;
+  const reply = await connection.value.request(
+    { $case: 'trimCache', value: { maxBytes, unusedForMs } },
+    'trimCacheReply',
+    {
+      signal,
+      timeoutMs: 600_000,
+    },
+  );
+  if (!reply.ok) return reply;
+  const { results, resultBytes, blobs, blobBytes } = reply.value;
+  return ok({ results: { entries: results, bytes: resultBytes }, blobs: { entries: blobs, bytes: blobBytes } });
 }

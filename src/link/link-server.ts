@@ -16,7 +16,7 @@ import { linkFeatures, linkPath, linkProtocol, readHello, type Peer } from './ha
 import { defaultHeartbeat, type HeartbeatOptions } from './heartbeat.ts';
 import { defaultLinkLimits, type LinkLimits } from './link-limits.ts';
 import { formatLinkUrl } from './link-url.ts';
-import { serveClient, serveWorker, type PeerService } from './peer-service.ts';
+import { serveClient, serveWorker, type CacheTrimmer, type PeerService } from './peer-service.ts';
 
 export interface LinkServerOptions {
   readonly host: string;
@@ -32,6 +32,8 @@ export interface LinkServerOptions {
   readonly workers: WorkerPool;
   /** answers a status request; anything JSON can carry (ClusterStatus) */
   readonly status: () => unknown;
+  /** not given: requests to trim the cache fail with `incompatible` */
+  readonly trimCache?: CacheTrimmer;
   readonly clock: Clock;
   readonly log: Log;
   readonly limits?: Partial<LinkLimits>;
@@ -185,7 +187,7 @@ class Listener implements LinkServer {
   }
 
   #welcome(ws: WebSocket, socket: Socket, peer: Peer): void {
-    const { clock, executor, workers, status } = this.options;
+    const { clock, executor, workers, status, trimCache } = this.options;
     const limits = this.#limits;
     const log = this.options.log.child({ peer: peer.name, role: peer.role, address: socket.remoteAddress });
     let service: PeerService | undefined;
@@ -217,7 +219,7 @@ class Listener implements LinkServer {
     });
     log.info({ version: peer.version }, 'connected');
     if (peer.role !== 'worker') {
-      service = serveClient({ executor, status, limits, clock });
+      service = serveClient({ executor, status, trimCache, limits, clock });
       return;
     }
     this.#replaceWorker(peer.worker.id, connection, log);

@@ -4,6 +4,7 @@
 import { err, ok, type Result } from '../base/result.ts';
 import { unreachable } from '../base/unreachable.ts';
 import type { BlobStore } from '../model/blob-store.ts';
+import type { CacheLimits, ClusterRemoval } from '../model/cache-limits.ts';
 import type { Clock } from '../model/clock.ts';
 import type { RemoteFailure } from '../model/failure.ts';
 import { zeroTimings } from '../model/action.ts';
@@ -30,9 +31,13 @@ export interface PeerService {
   close(): void;
 }
 
+/** Makes the cluster's results and blobs fewer. */
+export type CacheTrimmer = (limits: CacheLimits) => Promise<Result<ClusterRemoval, RemoteFailure>>;
+
 export interface ClientServiceOptions {
   readonly executor: RemoteExecutor;
   readonly status: () => unknown;
+  readonly trimCache: CacheTrimmer | undefined;
   readonly limits: LinkLimits;
   readonly clock: Clock;
 }
@@ -50,6 +55,8 @@ export function serveClient(options: ClientServiceOptions): PeerService {
           return getActionResult(executor, body.value, context);
         case 'status':
           return Promise.resolve(ok({ $case: 'statusReply', value: { json: JSON.stringify(options.status()) } }));
+        case 'trimCache':
+          return trimCache(options.trimCache, body.value);
         default:
           return blobs.handle(body, context);
       }
@@ -72,6 +79,23 @@ async function getActionResult(
   if (!action.ok) return action;
   const found = await executor.getActionResult(action.value, context.signal);
   return found.ok ? ok({ $case: 'actionResultReply', value: { result: found.value } }) : found;
+}
+
+async function trimCache(
+  trim: CacheTrimmer | undefined,
+  { maxBytes, unusedForMs }: FrameValue<'trimCache'>,
+): Promise<Result<FrameBody, RemoteFailure>> {
+  if (trim === undefined) return err({ reason: 'incompatible', message: 'there is no cache to trim here' });
+  if ((maxBytes ?? 0) < 0 || (unusedForMs ?? 0) < 0 || (maxBytes ?? unusedForMs) === undefined) {
+    return err({ reason: 'invalid-request', message: 'a limit of bytes or of age is needed' });
+  }
+  const removed = await trim({ maxBytes, unusedForMs });
+  if (!removed.ok) return removed;
+  const { results, blobs } = removed.value;
+  return ok({
+    $case: 'trimCacheReply',
+    value: { results: results.entries, resultBytes: results.bytes, blobs: blobs.entries, blobBytes: blobs.bytes },
+  });
 }
 
 async function execute(

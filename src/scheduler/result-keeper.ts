@@ -18,6 +18,10 @@ export interface ActionFacts {
   readonly timeoutMs: number | undefined;
 }
 
+/** Outputs up to this size travel in a result, as they do from a worker. */
+const inlineBytes = 1024 * 1024;
+const inlineTogetherBytes = 3 * inlineBytes;
+
 /** An Action is two digests and a few numbers. */
 const maxActionBytes = 1024 * 1024;
 
@@ -40,21 +44,45 @@ export class ResultKeeper {
       return undefined;
     }
     if (found.value === undefined) return undefined;
-    const missing = await this.missingOutput(found.value);
-    if (missing === undefined) return found.value;
-    await this.drop(key);
-    return undefined;
+    const complete = await this.#withContents(found.value);
+    if (complete === undefined) await this.drop(key);
+    return complete;
   }
 
   /** Keeps a result; a cache that cannot is logged and forgotten. */
   async keep(key: Digest, result: ActionResult): Promise<void> {
-    const kept = await this.#cache.put(key, result);
+    const kept = await this.#cache.put(key, withoutContents(result));
     if (!kept.ok) this.#log.warn({ key: key.hash, failure: kept.error }, 'a result could not be cached');
   }
 
   async drop(key: Digest): Promise<void> {
     const dropped = await this.#cache.remove(key);
     if (!dropped.ok) this.#log.warn({ key: key.hash, failure: dropped.error }, 'a result could not be dropped');
+  }
+
+  /** The result as a worker would have sent it: outputs up to a size in it, all others in the store; undefined when one is gone. */
+  async #withContents(result: ActionResult): Promise<ActionResult | undefined> {
+    const small: Digest[] = [];
+    let inlined = 0;
+    for (const { digest: raw, contents } of result.outputFiles) {
+      const digest = parseDigest(raw);
+      if (digest === undefined) return undefined;
+      if (contents.byteLength > 0 || digest.sizeBytes === 0 || digest.sizeBytes > inlineBytes) continue;
+      if (inlined + digest.sizeBytes > inlineTogetherBytes) continue;
+      inlined += digest.sizeBytes;
+      small.push(digest);
+    }
+    const read = await this.#blobs.readMany(small);
+    if (!read.ok) return undefined;
+    const contents = new Map(small.map((digest, at) => [digestKey(digest), read.value[at]]));
+    const outputFiles = result.outputFiles.map((file) => {
+      const digest = parseDigest(file.digest);
+      const bytes = digest === undefined ? undefined : contents.get(digestKey(digest));
+      return bytes === undefined ? file : { ...file, contents: Buffer.from(bytes) };
+    });
+    const rest = outputFiles.filter((file) => file.contents.byteLength === 0);
+    const missing = await this.missingOutput({ ...result, outputFiles: rest });
+    return missing === undefined ? { ...result, outputFiles } : undefined;
   }
 
   /** Why the outputs of a result cannot be had from the store; undefined when all are there. */
@@ -95,6 +123,12 @@ export class ResultKeeper {
       timeoutMs: timeoutMs > 0 ? timeoutMs : undefined,
     });
   }
+}
+
+/** The outputs are in the store; in the cache they would be there twice. */
+function withoutContents(result: ActionResult): ActionResult {
+  const outputFiles = result.outputFiles.map((file) => ({ ...file, contents: Buffer.alloc(0) }));
+  return { ...result, outputFiles };
 }
 
 function invalid(message: string): { readonly ok: false; readonly error: RemoteFailure } {

@@ -1,10 +1,13 @@
 // What a scheduler is made of and what it counts.
 
 import type { Log } from '../base/log.ts';
+import type { Result } from '../base/result.ts';
 import type { ActionCache } from '../model/action-cache.ts';
 import type { BlobStore } from '../model/blob-store.ts';
+import type { CacheLimits, CacheRemoval } from '../model/cache-limits.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Digest } from '../model/digest.ts';
+import type { RemoteFailure } from '../model/failure.ts';
 import type { PolicySettings } from '../policy/snapshot.ts';
 import type { LearnedStore } from './learned-store.ts';
 import type { QuarantineOptions } from './worker-health.ts';
@@ -13,6 +16,7 @@ import type { QuarantineOptions } from './worker-health.ts';
 export interface LocalStoreExtras {
   pin(digests: readonly Digest[]): { release(): void };
   figures(): { readonly blobs: number; readonly bytes: number; readonly limitBytes: number };
+  trim(limits: CacheLimits): Promise<CacheRemoval>;
 }
 
 /** What an action cache in the same process may offer beyond the port; the disk one does. */
@@ -23,6 +27,7 @@ export interface LocalCacheExtras {
     readonly limitBytes: number;
     readonly evicted: number;
   };
+  trim(limits: CacheLimits): Promise<Result<CacheRemoval, RemoteFailure>>;
 }
 
 export interface SchedulerOptions {

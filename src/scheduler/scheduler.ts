@@ -8,6 +8,7 @@ import type { Log } from '../base/log.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { ActionResult, zeroTimings } from '../model/action.ts';
 import type { BlobStore } from '../model/blob-store.ts';
+import type { CacheLimits, ClusterRemoval } from '../model/cache-limits.ts';
 import type { Clock, Timer } from '../model/clock.ts';
 import { digestKey, parseDigest, type Digest } from '../model/digest.ts';
 import type { RemoteFailure } from '../model/failure.ts';
@@ -131,6 +132,27 @@ export class Scheduler implements RemoteExecutor, WorkerPool {
       this.#unshare(task);
     }
     void this.#keeper.drop(key);
+  }
+
+  /**
+   * Gives up results and blobs, the least recently used first. A limit of bytes is shared out between the two as they are now; a
+   * result whose blobs have gone is a miss and goes when it is asked for.
+   */
+  async trimCache({ maxBytes, unusedForMs }: CacheLimits): Promise<Result<ClusterRemoval, RemoteFailure>> {
+    const { actionCache, blobs } = this.#options;
+    const resultBytes = actionCache.figures?.().bytes ?? 0;
+    const blobBytes = blobs.figures?.().bytes ?? 0;
+    const share = maxBytes === undefined ? 1 : Math.min(1, maxBytes / Math.max(1, resultBytes + blobBytes));
+    const limits = (bytes: number): CacheLimits => ({
+      maxBytes: maxBytes === undefined ? undefined : Math.floor(bytes * share),
+      unusedForMs,
+    });
+    const results = await actionCache.trim?.(limits(resultBytes));
+    if (results !== undefined && !results.ok) return results;
+    const nothing = { entries: 0, bytes: 0 };
+    const removed = { results: results?.value ?? nothing, blobs: (await blobs.trim?.(limits(blobBytes))) ?? nothing };
+    this.#log.info({ maxBytes, unusedForMs, removed }, 'the cache was trimmed');
+    return ok(removed);
   }
 
   async execute(

@@ -9,6 +9,7 @@ import type { Log } from '../base/log.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import type { ActionCache } from '../model/action-cache.ts';
 import { ActionResult } from '../model/action.ts';
+import type { CacheLimits, CacheRemoval } from '../model/cache-limits.ts';
 import type { Clock } from '../model/clock.ts';
 import { digestKey, type Digest } from '../model/digest.ts';
 import type { RemoteFailure } from '../model/failure.ts';
@@ -38,13 +39,17 @@ export interface DiskActionCache extends ActionCache {
     /** since it was opened */
     readonly evicted: number;
   };
+  /** Gives up results, the least recently used first; uses are remembered to the hour over a restart. */
+  trim(limits: CacheLimits): Promise<Result<CacheRemoval, RemoteFailure>>;
   /** Waits for what was put, and frees the folder for another process. */
   close(): Promise<void>;
 }
 
 interface Usage {
   readonly bytes: number;
-  /** ms since the epoch, as saved; a use within an hour of it is not saved again */
+  /** ms since the epoch */
+  usedMs: number;
+  /** the last use that was saved; one within an hour of it is not saved again */
   savedMs: number;
 }
 
@@ -119,7 +124,7 @@ class LmdbActionCache implements DiskActionCache {
     const found: { readonly key: string; readonly usage: Usage }[] = [];
     for (const { key, value } of this.#used.getRange()) {
       if (value.length !== 12) throw new Error(`a damaged entry: ${key}`);
-      found.push({ key, usage: { savedMs: value.readDoubleLE(0), bytes: value.readUInt32LE(8) } });
+      found.push({ key, usage: usageOf(value) });
     }
     found.sort((a, b) => a.usage.savedMs - b.usage.savedMs);
     for (const { key, usage } of found) {
@@ -154,7 +159,8 @@ class LmdbActionCache implements DiskActionCache {
     }
     const key = digestKey(action);
     const value = Buffer.concat([checksum(payload), payload]);
-    const usage: Usage = { bytes: value.byteLength + overheadBytes, savedMs: this.options.clock.nowMs() };
+    const nowMs = this.options.clock.nowMs();
+    const usage: Usage = { bytes: value.byteLength + overheadBytes, usedMs: nowMs, savedMs: nowMs };
     return this.#written(() => {
       const writes = [this.#results.put(key, value), this.#used.put(key, packUsage(usage))];
       this.#forget(key);
@@ -179,6 +185,21 @@ class LmdbActionCache implements DiskActionCache {
     return { entries: this.#usage.size, bytes: this.#bytes, limitBytes, evicted: this.#evicted };
   }
 
+  async trim({ maxBytes, unusedForMs }: CacheLimits): Promise<Result<CacheRemoval, RemoteFailure>> {
+    const before = this.figures();
+    const untilMs = unusedForMs === undefined ? -Infinity : this.options.clock.nowMs() - unusedForMs;
+    const written = await this.#written(() => {
+      const writes: Promise<boolean>[] = [];
+      for (const [key, { usedMs }] of this.#usage) {
+        if (usedMs >= untilMs && (maxBytes === undefined || this.#bytes <= maxBytes)) break;
+        writes.push(...this.#delete(key));
+      }
+      return writes;
+    });
+    if (!written.ok) return written;
+    return ok({ entries: before.entries - this.#usage.size, bytes: before.bytes - this.#bytes });
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -197,6 +218,7 @@ class LmdbActionCache implements DiskActionCache {
     this.#usage.delete(key);
     this.#usage.set(key, usage);
     const now = this.options.clock.nowMs();
+    usage.usedMs = now;
     if (now - usage.savedMs < saveUseAfterMs) return;
     usage.savedMs = now;
     void this.#written(() => [this.#used.put(key, packUsage(usage))]);
@@ -235,6 +257,11 @@ class LmdbActionCache implements DiskActionCache {
       return err({ reason: 'store-failed', message: messageOf(error) });
     }
   }
+}
+
+function usageOf(value: Buffer): Usage {
+  const savedMs = value.readDoubleLE(0);
+  return { usedMs: savedMs, savedMs, bytes: value.readUInt32LE(8) };
 }
 
 function packUsage(usage: Usage): Buffer {

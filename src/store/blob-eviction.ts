@@ -4,6 +4,7 @@
 import { rm } from 'node:fs/promises';
 import type { Log } from '../base/log.ts';
 import { err, ok, type Result } from '../base/result.ts';
+import type { CacheLimits, CacheRemoval } from '../model/cache-limits.ts';
 import type { Clock } from '../model/clock.ts';
 import { digestKey, type Digest } from '../model/digest.ts';
 import type { RemoteFailure } from '../model/failure.ts';
@@ -71,6 +72,20 @@ export class BlobEviction {
   async shrink(sizeBytes: number): Promise<void> {
     this.options.log.warn({ dir: this.options.dir }, 'the disk is full; blobs are given up');
     await this.#evict(Math.max(0, Math.floor(this.index.bytes * 0.95) - sizeBytes - blockBytes), false);
+  }
+
+  /** Gives up what `limits` rule out and is not in use, and waits until the files are gone. */
+  async shed(limits: CacheLimits): Promise<CacheRemoval> {
+    const before = { entries: this.index.count, bytes: this.index.bytes };
+    const nowMs = this.options.clock.monotonicMs();
+    const { maxBytes, unusedForMs } = limits;
+    const victims = unusedForMs === undefined ? [] : this.index.takeUnused(nowMs - unusedForMs, nowMs);
+    if (maxBytes !== undefined) victims.push(...this.index.takeVictims(maxBytes, nowMs, false));
+    const removal = { entries: before.entries - this.index.count, bytes: before.bytes - this.index.bytes };
+    const removed = this.#removeInTurn(victims);
+    for (const victim of victims) this.#leaving.set(digestKey(victim.digest), removed);
+    await removed;
+    return removal;
   }
 
   /** Removes the files of an entry that is out of the index. */

@@ -13,6 +13,8 @@ export interface IndexEntry {
   executable: 'none' | 'named' | 'verified';
   /** monotonic ms until which the blob is kept although nobody has pinned it */
   protectedUntilMs: number;
+  /** when it was written or used last in this process, on the index's clock; found at the start counts as used then */
+  usedMs: number;
 }
 
 /** Keeps entries from the least to the most recently used, with their cost in bytes. */
@@ -21,8 +23,14 @@ export class BlobIndex {
   readonly #pins = new Map<string, number>();
   #bytes = 0;
 
-  /** @param costOf bytes that one file with a blob of this size takes */
-  constructor(private readonly costOf: (sizeBytes: number) => number) {}
+  /**
+   * @param costOf bytes that one file with a blob of this size takes
+   * @param nowMs the clock of `usedMs`
+   */
+  constructor(
+    private readonly costOf: (sizeBytes: number) => number,
+    private readonly nowMs: () => number,
+  ) {}
 
   get count(): number {
     return this.#entries.size;
@@ -48,6 +56,7 @@ export class BlobIndex {
     if (entry === undefined) return undefined;
     this.#entries.delete(key);
     this.#entries.set(key, entry);
+    entry.usedMs = this.nowMs();
     return entry;
   }
 
@@ -59,6 +68,7 @@ export class BlobIndex {
       trust,
       executable: before?.executable ?? executable,
       protectedUntilMs: before?.protectedUntilMs ?? 0,
+      usedMs: this.nowMs(),
     };
     this.#entries.set(digestKey(digest), entry);
     this.#bytes += this.#cost(entry);
@@ -116,6 +126,18 @@ export class BlobIndex {
       this.#bytes -= this.#cost(entry);
       victims.push(entry);
     }
+    return victims;
+  }
+
+  /** Takes out what was last used before a moment of the index's clock, pinned and protected entries excepted. */
+  takeUnused(beforeMs: number, nowMs: number): IndexEntry[] {
+    const victims: IndexEntry[] = [];
+    for (const entry of this.#entries.values()) {
+      if (entry.usedMs >= beforeMs) break;
+      if (this.pinned(entry.digest) || entry.protectedUntilMs > nowMs) continue;
+      victims.push(entry);
+    }
+    for (const { digest } of victims) this.remove(digest);
     return victims;
   }
 

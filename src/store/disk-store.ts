@@ -4,6 +4,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import type { Log } from '../base/log.ts';
 import { err, ok, type Result } from '../base/result.ts';
+import type { CacheLimits, CacheRemoval } from '../model/cache-limits.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Digest } from '../model/digest.ts';
 import type { RemoteFailure } from '../model/failure.ts';
@@ -44,6 +45,8 @@ export interface DiskStore extends LocalBlobStore {
   pathFor(digest: Digest, options: { readonly executable: boolean }): Promise<Result<string, RemoteFailure>>;
   /** Copies a file with these bytes into the store without reading it into memory at once. */
   writeFile(digest: Digest, sourcePath: string): Promise<Result<void, RemoteFailure>>;
+  /** Gives up blobs, the least recently used first; pinned ones and those found by findMissing a moment ago stay. */
+  trim(limits: CacheLimits): Promise<CacheRemoval>;
   /** Ends background work, remembers the order of use and frees the folder for another process. */
   close(): Promise<void>;
 }
@@ -64,7 +67,10 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<Result<D
     }
     lock = locked.value;
     if (await prepareFolder(dir)) log.warn({ dir }, 'the store had another version and was emptied');
-    const index = new BlobIndex((sizeBytes) => Math.max(1, Math.ceil(sizeBytes / blockBytes)) * blockBytes);
+    const index = new BlobIndex(
+      (sizeBytes) => Math.max(1, Math.ceil(sizeBytes / blockBytes)) * blockBytes,
+      () => options.clock.monotonicMs(),
+    );
     for (const found of await sortBySavedOrder(dir, await scanFolder(dir))) {
       if (found.plain) index.add(found.digest, 'named', found.executable ? 'named' : 'none');
       else await rm(blobPath(dir, found.digest, true), { force: true });

@@ -7,6 +7,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { err, ok, type Result } from '../base/result.ts';
 import { Semaphore } from '../base/semaphore.ts';
 import type { BlobWriter } from '../model/blob-store.ts';
+import type { CacheLimits, CacheRemoval } from '../model/cache-limits.ts';
 import type { Timer } from '../model/clock.ts';
 import { digestKey, type Digest } from '../model/digest.ts';
 import type { RemoteFailure } from '../model/failure.ts';
@@ -229,6 +230,11 @@ export class FolderStore implements LocalBlobStore {
 
   figures(): StoreFigures {
     return { blobs: this.index.count, bytes: this.index.bytes, limitBytes: this.options.limitBytes };
+  }
+
+  trim(limits: CacheLimits): Promise<CacheRemoval> {
+    this.#changed = true;
+    return this.eviction.shed(limits);
   }
 
   async close(): Promise<void> {

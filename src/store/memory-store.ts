@@ -18,7 +18,10 @@ export interface MemoryStoreOptions {
 }
 
 export class MemoryStore implements LocalBlobStore {
-  readonly #index = new BlobIndex((sizeBytes) => sizeBytes);
+  readonly #index = new BlobIndex(
+    (sizeBytes) => sizeBytes,
+    () => 0,
+  );
   readonly #bytes = new Map<string, Uint8Array>();
 
   constructor(private readonly options: MemoryStoreOptions) {}

@@ -10,7 +10,7 @@ import { err, ok } from '../../src/base/result.ts';
 import { systemClock } from '../../src/host/system-clock.ts';
 import { decodeFrame, type FrameBody } from '../../src/link/frame-codec.ts';
 import { openLinkClient, type LinkClient, type LinkClientOptions } from '../../src/link/link-client.ts';
-import { linkRemoteExecutor, requestStatus } from '../../src/link/link-remote-executor.ts';
+import { linkRemoteExecutor, requestStatus, requestTrim } from '../../src/link/link-remote-executor.ts';
 import { startLinkServer, type LinkServer, type LinkServerOptions } from '../../src/link/link-server.ts';
 import { runWorkerLink, type WorkerLink, type WorkerLinkOptions } from '../../src/link/worker-link.ts';
 import { ActionResult, ExecutionHints, Timings } from '../../src/model/action.ts';
@@ -289,6 +289,27 @@ describe('an agent', () => {
     expect((await remote.getActionResult(action)).ok).toBe(false);
     bad = false;
     expect(await remote.getActionResult(action)).toEqual(ok(result));
+  });
+
+  test('has a result dropped that failed its proof, and the cache made smaller', async () => {
+    const rejected = deferred<unknown>();
+    const executor: RemoteExecutor = { ...idleExecutor(), rejectResult: (key, why) => rejected.resolve({ key, why }) };
+    const asked: unknown[] = [];
+    const removal = { results: { entries: 1, bytes: 20 }, blobs: { entries: 3, bytes: 4000 } };
+    const trimCache = async (limits: unknown) => {
+      asked.push(limits);
+      return ok(removal);
+    };
+    const opened = client(await server({ executor, trimCache }));
+    linkRemoteExecutor(opened).rejectResult?.(action, 'the worker\nread b.h');
+    expect(await rejected.promise).toEqual({ key: action, why: 'the worker?read b.h' });
+    expect(await requestTrim(opened, { maxBytes: 0 })).toEqual(ok(removal));
+    expect(await requestTrim(opened, { maxBytes: 5, unusedForMs: 7 })).toEqual(ok(removal));
+    expect(asked).toEqual([{ maxBytes: 0 }, { maxBytes: 5, unusedForMs: 7 }]);
+    expect(await requestTrim(opened, {})).toMatchObject({ ok: false, error: { reason: 'invalid-request' } });
+    expect(await requestTrim(opened, { maxBytes: -1 })).toMatchObject({ error: { reason: 'invalid-request' } });
+    const without = client(await server());
+    expect(await requestTrim(without, { maxBytes: 0 })).toMatchObject({ error: { reason: 'incompatible' } });
   });
 
   test('does not get a result with a path out of the root', async () => {

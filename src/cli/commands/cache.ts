@@ -1,9 +1,12 @@
-// `icets cache`: how much is kept, and making it less.
+// `icets cache`: how often a kept result was used, how much is kept, and making it less.
 
 import { readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { askCluster } from '../cluster-client.ts';
+import { commandReasons, inputReasons } from '../../model/failure.ts';
+import type { ClusterStatus } from '../../model/status.ts';
+import { age, byteSize } from '../arguments.ts';
+import { askCluster, trimCluster } from '../cluster-client.ts';
 import { isRunning, readClusterFile } from '../cluster-file.ts';
 import { askAgent } from '../control-client.ts';
 import { bytesText, complain, say, table } from '../output.ts';
@@ -13,27 +16,104 @@ export function addCache(program: Command, settings: Settings): void {
   const cache = program.command('cache').description('show or clear what icets keeps to be faster the next time');
   cache
     .command('stats', { isDefault: true })
-    .description('show what is kept, here and in the cluster')
-    .action(async () => stats(settings));
+    .description('show how often a kept result was used, and what is kept, in the cluster and here')
+    .option('--json', 'everything, as one JSON object')
+    .action(async (options: { json?: boolean }) => stats(settings, options.json === true));
+  cache
+    .command('gc')
+    .description('make the cluster keep less: the least recently used results and blobs go')
+    .option('--max-size <size>', 'bytes to keep, such as 500M or 5G', byteSize)
+    .option('--older-than <age>', 'what was not used for so long goes, such as 30d or 12h', age)
+    .action(async (options: { maxSize?: number; olderThan?: number }) => gc(settings, options));
   cache
     .command('clear')
     .description('remove everything below the cache folder of this machine; nothing of icets may run')
     .action(async () => clear(settings));
 }
 
-async function stats(settings: Settings): Promise<void> {
-  const rows = foldersOf(settings.cacheDir).map((name) => {
-    const size = sizeOf(join(settings.cacheDir, name));
-    return [name, String(size.files), bytesText(size.bytes)];
-  });
-  say(settings.cacheDir);
-  say(rows.length === 0 ? 'nothing is kept' : table(['part', 'files', 'size'], rows));
-  const cluster = await askCluster(settings);
-  if (!cluster.ok) return;
-  const { store, cacheHits, completed } = cluster.value;
+async function stats(settings: Settings, json: boolean): Promise<void> {
+  const folders = foldersOf(settings.cacheDir).map((name) => ({ name, ...sizeOf(join(settings.cacheDir, name)) }));
+  const [agent, cluster] = await Promise.all([askAgent(settings.socketDir), askCluster(settings)]);
+  const counters = agent.ok ? agent.value.counters : {};
+  if (json) {
+    const kept = cluster.ok ? { results: cluster.value.results, blobs: cluster.value.store } : null;
+    say(JSON.stringify({ v: 1, agent: agent.ok ? cacheCounters(counters) : null, cluster: kept, folders }));
+    return;
+  }
+  if (agent.ok) describeLookups(cacheCounters(counters));
+  else say('agent: none runs');
   say('');
-  say(`cluster: ${store.blobs} blobs, ${bytesText(store.bytes)} of ${bytesText(store.limitBytes)}`);
-  say(`cluster: ${cacheHits} hits, ${completed} actions run since its start`);
+  if (cluster.ok) describeKept(cluster.value);
+  else say(`cluster: ${cluster.error}`);
+  say('');
+  say(settings.cacheDir);
+  const rows = folders.map(({ name, files, bytes }) => [name, String(files), bytesText(bytes)]);
+  say(rows.length === 0 ? 'nothing is kept' : table(['part', 'files', 'size'], rows));
+}
+
+interface Lookups {
+  readonly hits: number;
+  readonly misses: number;
+  /** results that were there but failed the proof, or whose bytes were gone; each is a miss that was found out late */
+  readonly unproven: number;
+  readonly evicted: number;
+  /** steps that asked for no kept result, by the reason why */
+  readonly notCacheable: Readonly<Record<string, number>>;
+}
+
+/** The agent's own counters since its start, as far as they are about kept results. */
+function cacheCounters(counters: Readonly<Record<string, number>>): Lookups {
+  const count = (name: string) => counters[name] ?? 0;
+  const notCacheable: Record<string, number> = {};
+  for (const reason of ['no-cache', 'time-macro']) {
+    if (count(`cache.${reason}`) > 0) notCacheable[reason] = count(`cache.${reason}`);
+  }
+  for (const reason of [...commandReasons, ...inputReasons]) {
+    if (count(`local.${reason}`) > 0) notCacheable[reason] = count(`local.${reason}`);
+  }
+  return {
+    hits: count('cache.hit'),
+    misses: count('cache.miss'),
+    unproven: count('cache.unproven'),
+    evicted: count('cache.evicted'),
+    notCacheable,
+  };
+}
+
+function describeLookups({ hits, misses, unproven, evicted, notCacheable }: Lookups): void {
+  const all = hits + misses + unproven + evicted;
+  const share = all === 0 ? '' : ` (${((100 * hits) / all).toFixed(1)} % of ${all} lookups)`;
+  say('agent, since its start');
+  say(`  hits            ${hits}${share}`);
+  say(`  misses          ${misses}`);
+  if (evicted > 0) say(`  evicted         ${evicted}`);
+  if (unproven > 0) say(`  unproven        ${unproven}`);
+  const reasons = Object.entries(notCacheable).sort(([, a], [, b]) => b - a);
+  say(`  not cacheable   ${reasons.reduce((sum, [, times]) => sum + times, 0)}`);
+  for (const [reason, times] of reasons) say(`    ${String(times).padStart(6)}  ${reason}`);
+}
+
+function describeKept({ results, store }: ClusterStatus): void {
+  say('cluster, counted since its scheduler started');
+  say(`  results   ${results.entries}, ${bytesText(results.bytes)} of ${bytesText(results.limitBytes)}`);
+  say(`  blobs     ${store.blobs}, ${bytesText(store.bytes)} of ${bytesText(store.limitBytes)}`);
+  say(`  lookups   ${results.hits} hits, ${results.misses} misses`);
+  say(`  dropped   ${results.evicted} evicted, ${results.rejected} failed a proof`);
+}
+
+async function gc(settings: Settings, options: { maxSize?: number; olderThan?: number }): Promise<void> {
+  const { maxSize, olderThan } = options;
+  if (maxSize === undefined && olderThan === undefined) {
+    complain('icets cache gc needs --max-size SIZE or --older-than AGE', 2);
+    return;
+  }
+  const removed = await trimCluster(settings, { maxBytes: maxSize, unusedForMs: olderThan });
+  if (!removed.ok) {
+    complain(removed.error);
+    return;
+  }
+  const { results, blobs } = removed.value;
+  say(`removed ${results.entries} results and ${blobs.entries} blobs, ${bytesText(results.bytes + blobs.bytes)}`);
 }
 
 async function clear(settings: Settings): Promise<void> {

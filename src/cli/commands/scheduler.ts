@@ -17,8 +17,6 @@ import { complain } from '../output.ts';
 import type { Settings } from '../settings.ts';
 import { readOrMakeToken } from '../token.ts';
 
-const actionCacheLimitBytes = 1024 ** 3;
-
 export function addScheduler(program: Command, settings: Settings): void {
   program
     .command('scheduler')
@@ -42,7 +40,7 @@ async function runScheduler(settings: Settings, listen: { host: string; port: nu
   if (!store.ok) return complain(store.error.message);
   const actionCache = await openActionCache({
     dir: join(dir, 'actions'),
-    limitBytes: actionCacheLimitBytes,
+    limitBytes: settings.schedulerResultsLimitBytes,
     clock,
     log,
   });
@@ -63,6 +61,7 @@ async function runScheduler(settings: Settings, listen: { host: string; port: nu
     executor: scheduler,
     workers: scheduler,
     status: () => scheduler.status(),
+    trimCache: (limits) => scheduler.trimCache(limits),
     clock,
     log,
   });

@@ -88,6 +88,46 @@ describe('the action cache', () => {
     expect(await found(again, 20)).toBe('y');
   });
 
+  test('gives up what a limit of bytes or of age rules out, the least recently used first', async () => {
+    const opened = await open();
+    for (let n = 0; n < 10; n += 1) {
+      await opened.put(action(n), result('x'.repeat(1000)));
+      await clock.advance(86_400_000);
+    }
+    await found(opened, 0);
+    const each = opened.figures().bytes / 10;
+    expect(await opened.trim({ unusedForMs: 8.5 * 86_400_000 })).toEqual({
+      ok: true,
+      value: { entries: 1, bytes: each },
+    });
+    expect(await found(opened, 1)).toBeUndefined();
+    expect(await opened.trim({ maxBytes: 2.5 * each })).toEqual({ ok: true, value: { entries: 7, bytes: 7 * each } });
+    expect(await found(opened, 8)).toBeUndefined();
+    expect(await found(opened, 9)).toHaveLength(1000);
+    expect(await found(opened, 0)).toHaveLength(1000);
+    const again = await open();
+    expect(again.figures()).toMatchObject({ entries: 2, bytes: 2 * each });
+  });
+
+  test('counts a result once that several put and drop at the same time', async () => {
+    const opened = await open({ maxEntries: 20 });
+    const all = Array.from({ length: 200 }, async (_, n) => {
+      await opened.put(action(n % 30), result(`${n % 30}`));
+      if (n % 7 === 0) await opened.remove(action(n % 30));
+    });
+    await Promise.all(all);
+    const { entries, bytes } = opened.figures();
+    expect(entries).toBeLessThanOrEqual(20);
+    let present = 0;
+    for (let n = 0; n < 30; n += 1) {
+      const text = await found(opened, n);
+      if (text !== undefined) expect(text).toBe(String(n));
+      present += text === undefined ? 0 : 1;
+    }
+    expect(present).toBe(entries);
+    expect((await open()).figures()).toMatchObject({ entries, bytes });
+  });
+
   test('remembers the order of use when a use was long after the put', async () => {
     const opened = await open();
     for (let n = 0; n < 40; n += 1) {

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, test } from '@jest/globals';
 import { digestOf, type Digest } from '../../../src/model/digest.ts';
 import { BlobIndex } from '../../../src/store/blob-index.ts';
 
@@ -6,13 +6,35 @@ const blob = (n: number): Digest => ({ ...digestOf(Buffer.from(`blob ${n}`)), si
 const numbers = (index: BlobIndex, upTo: number): number[] =>
   Array.from({ length: upTo }, (_, n) => n).filter((n) => index.peek(blob(n)) !== undefined);
 
+let nowMs = 0;
+
+beforeEach(() => {
+  nowMs = 0;
+});
+
 function filled(count: number): BlobIndex {
-  const index = new BlobIndex((sizeBytes) => sizeBytes);
+  const index = new BlobIndex(
+    (sizeBytes) => sizeBytes,
+    () => nowMs,
+  );
   for (let n = 0; n < count; n += 1) index.add(blob(n), 'verified');
   return index;
 }
 
 describe('the index of a store', () => {
+  test('gives up what was not used since a moment, but nothing that is pinned or protected', () => {
+    const index = filled(6);
+    index.pin([blob(1)]);
+    index.peek(blob(2))!.protectedUntilMs = 1000;
+    nowMs = 50;
+    index.use(blob(3));
+    nowMs = 100;
+    index.add(blob(4), 'verified');
+    expect(index.takeUnused(50, 100).map(({ digest }) => digest)).toEqual([blob(0), blob(5)]);
+    expect(numbers(index, 6)).toEqual([1, 2, 3, 4]);
+    expect([index.count, index.bytes]).toEqual([4, 400]);
+  });
+
   test('counts bytes, and a blob that is added again once', () => {
     const index = filled(3);
     index.add(blob(0), 'verified');

@@ -340,4 +340,29 @@ describe('the disk store', () => {
       expect(reason(await openDiskStore({ dir: below, limitBytes: 1e9, clock, log: silentLog }))).toBe('store-failed');
     });
   });
+
+  test('gives up what a limit of bytes or of age rules out, but nothing that is in use', async () => {
+    const [old, pinned, found, used, last] = [
+      await put(100),
+      await put(100),
+      await put(100),
+      await put(100),
+      await put(100),
+    ];
+    const pin = store.pin([pinned]);
+    await clock.advance(100_000);
+    await missing(found);
+    value(await store.read(used));
+    expect(await store.trim({ unusedForMs: 50_000 })).toEqual({ entries: 2, bytes: 2 * block });
+    expect(await readdir(join(dir, 'tmp'))).toEqual([]);
+    expect(reason(await store.read(old))).toBe('missing-blob');
+    expect(reason(await store.read(last))).toBe('missing-blob');
+    expect(await store.trim({ maxBytes: 0 })).toEqual({ entries: 1, bytes: block });
+    expect(await missing(pinned, found, used)).toEqual([used]);
+    pin.release();
+    await clock.advance(400_000);
+    expect(await store.trim({ maxBytes: block })).toEqual({ entries: 1, bytes: block });
+    await reopen();
+    expect(store.figures()).toMatchObject({ blobs: 1, bytes: block });
+  });
 });

@@ -59,6 +59,8 @@ export interface Frame {
     | { $case: "workerState"; value: WorkerState }
     | { $case: "status"; value: StatusRequest }
     | { $case: "statusReply"; value: StatusReply }
+    | { $case: "trimCache"; value: TrimCache }
+    | { $case: "trimCacheReply"; value: TrimCacheReply }
     | undefined;
 }
 
@@ -258,6 +260,19 @@ export interface Toolchain {
   expected: OutputFile[];
 }
 
+/** Results and blobs of the cluster are given up, the least recently used first. */
+export interface TrimCache {
+  maxBytes?: number | undefined;
+  unusedForMs?: number | undefined;
+}
+
+export interface TrimCacheReply {
+  results: number;
+  resultBytes: number;
+  blobs: number;
+  blobBytes: number;
+}
+
 export interface StatusRequest {
 }
 
@@ -362,6 +377,12 @@ export const Frame: MessageFns<Frame> = {
         break;
       case "statusReply":
         StatusReply.encode(message.body.value, writer.uint32(410).fork()).join();
+        break;
+      case "trimCache":
+        TrimCache.encode(message.body.value, writer.uint32(418).fork()).join();
+        break;
+      case "trimCacheReply":
+        TrimCacheReply.encode(message.body.value, writer.uint32(426).fork()).join();
         break;
     }
     return writer;
@@ -626,6 +647,22 @@ export const Frame: MessageFns<Frame> = {
             message.body = { $case: "statusReply", value: StatusReply.decode(reader, reader.uint32()) };
             continue;
           }
+          case 52: {
+            if (tag !== 418) {
+              break;
+            }
+
+            message.body = { $case: "trimCache", value: TrimCache.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 53: {
+            if (tag !== 426) {
+              break;
+            }
+
+            message.body = { $case: "trimCacheReply", value: TrimCacheReply.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -811,6 +848,18 @@ export const Frame: MessageFns<Frame> = {
       case "statusReply": {
         if (object.body?.value !== undefined && object.body?.value !== null) {
           message.body = { $case: "statusReply", value: StatusReply.fromPartial(object.body.value) };
+        }
+        break;
+      }
+      case "trimCache": {
+        if (object.body?.value !== undefined && object.body?.value !== null) {
+          message.body = { $case: "trimCache", value: TrimCache.fromPartial(object.body.value) };
+        }
+        break;
+      }
+      case "trimCacheReply": {
+        if (object.body?.value !== undefined && object.body?.value !== null) {
+          message.body = { $case: "trimCacheReply", value: TrimCacheReply.fromPartial(object.body.value) };
         }
         break;
       }
@@ -2886,6 +2935,164 @@ export const Toolchain: MessageFns<Toolchain> = {
       ? Digest.fromPartial(object.probe)
       : undefined;
     message.expected = object.expected?.map((e) => OutputFile.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseTrimCache(): TrimCache {
+  return { maxBytes: undefined, unusedForMs: undefined };
+}
+
+export const TrimCache: MessageFns<TrimCache> = {
+  encode(message: TrimCache, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.maxBytes !== undefined) {
+      writer.uint32(8).int64(message.maxBytes);
+    }
+    if (message.unusedForMs !== undefined) {
+      writer.uint32(16).int64(message.unusedForMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TrimCache {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTrimCache();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.maxBytes = longToNumber(reader.int64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.unusedForMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TrimCache>): TrimCache {
+    return TrimCache.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TrimCache>): TrimCache {
+    const message = createBaseTrimCache();
+    message.maxBytes = object.maxBytes ?? undefined;
+    message.unusedForMs = object.unusedForMs ?? undefined;
+    return message;
+  },
+};
+
+function createBaseTrimCacheReply(): TrimCacheReply {
+  return { results: 0, resultBytes: 0, blobs: 0, blobBytes: 0 };
+}
+
+export const TrimCacheReply: MessageFns<TrimCacheReply> = {
+  encode(message: TrimCacheReply, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.results !== 0) {
+      writer.uint32(8).int64(message.results);
+    }
+    if (message.resultBytes !== 0) {
+      writer.uint32(16).int64(message.resultBytes);
+    }
+    if (message.blobs !== 0) {
+      writer.uint32(24).int64(message.blobs);
+    }
+    if (message.blobBytes !== 0) {
+      writer.uint32(32).int64(message.blobBytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TrimCacheReply {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTrimCacheReply();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.results = longToNumber(reader.int64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.resultBytes = longToNumber(reader.int64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.blobs = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.blobBytes = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TrimCacheReply>): TrimCacheReply {
+    return TrimCacheReply.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TrimCacheReply>): TrimCacheReply {
+    const message = createBaseTrimCacheReply();
+    message.results = object.results ?? 0;
+    message.resultBytes = object.resultBytes ?? 0;
+    message.blobs = object.blobs ?? 0;
+    message.blobBytes = object.blobBytes ?? 0;
     return message;
   },
 };
