@@ -1,0 +1,323 @@
+// Proof by inotify that directories have not changed: one raw fs.watch per directory, and a cookie file whose event, coming
+// back through the same queue, shows that every earlier event has been seen. Unaware of what the directories mean.
+
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  watch,
+  writeFileSync,
+} from 'node:fs';
+import type { FSWatcher } from 'node:fs';
+import { join } from 'node:path';
+import { MountPoints } from './mount-points.ts';
+
+interface WatchedDirectory {
+  readonly watcher: FSWatcher;
+  generation: number;
+}
+
+/** A cookie that was written at `sentMs` and whose event has not come yet. */
+interface Cookie {
+  readonly name: string;
+  readonly sentMs: number;
+  readonly arrived: Promise<void>;
+  readonly settle: () => void;
+}
+
+/** What is there while directories can be watched. */
+interface Running {
+  readonly cookieWatcher: FSWatcher;
+  readonly mounts: MountPoints;
+  readonly directories: Map<string, WatchedDirectory>;
+  /** by device number */
+  readonly reporting: Map<number, boolean>;
+  flying: Cookie | undefined;
+  next: Promise<void> | undefined;
+}
+
+export interface DirectoryWatchOptions {
+  /** a folder of its own below the agent's cache folder, made when missing, emptied at the start */
+  readonly cookieFolder: string;
+  /** most directories watched at once; default half of what the kernel allows this user */
+  readonly limit?: number;
+  /** so many events in one turn of the event loop mean that the kernel's queue may have overflown */
+  readonly burstLimit?: number;
+  /** how long a cookie may take, milliseconds */
+  readonly cookieTimeoutMs?: number;
+}
+
+/** Local file systems whose every change passes through this kernel (statfs types). Network, FUSE, 9p, /proc: no. */
+const reportingTypes = new Set([
+  0xef53, 0x58465342, 0x9123683e, 0x01021994, 0x858458f6, 0xf2f52010, 0x2fc12fc1, 0xca451a4e, 0x3153464a, 0x52654973,
+  0x73717368, 0xe0f5e1e2, 0x9660,
+]);
+const firstPauseMs = 10_000;
+const longestPauseMs = 600_000;
+
+/**
+ * Watches directories, each for itself. Events tell of entries created, removed, renamed, linked, written to, truncated or
+ * chmodded through a name in the directory, and of the directory itself moved, deleted or chmodded.
+ *
+ * NOT seen: writes through `mmap` or through another hard link outside the directory; a directory above that is renamed or
+ * replaced; a symbolic link on the way that is retargeted (the watch stays on the inode that the path led to). Callers
+ * compare a stat of the outermost directory for that. A mount laid over a watched directory or above ends its watch at the
+ * next `caughtUp`.
+ */
+export class DirectoryWatch {
+  readonly #options: DirectoryWatchOptions;
+  readonly #limit: number;
+  readonly #burstLimit: number;
+  #running: Running | undefined;
+  #closed = false;
+  #changes = 0;
+  #events = 0;
+  #cookies = 0;
+  #burst = 0;
+  #provenMs = -Infinity;
+  #notBeforeMs = -Infinity;
+  #pauseMs = firstPauseMs;
+  #fullUntilMs = -Infinity;
+
+  constructor(options: DirectoryWatchOptions) {
+    this.#options = options;
+    this.#limit = options.limit ?? Math.floor(kernelLimit('max_user_watches') / 2);
+    this.#burstLimit = options.burstLimit ?? Math.floor(kernelLimit('max_queued_events') / 2);
+  }
+
+  /** Moment of performance.now() up to which all events have been delivered. */
+  get provenMs(): number {
+    return this.#provenMs;
+  }
+
+  get watched(): number {
+    return this.#running?.directories.size ?? 0;
+  }
+
+  /** Grows with every event in a watched directory, and when events may have been lost; not when directories are added. */
+  get events(): number {
+    return this.#events;
+  }
+
+  /** Grows whenever any generation changes or is lost: while it stands still, all of them do. */
+  get changes(): number {
+    return this.#changes;
+  }
+
+  /**
+   * Begins to watch a directory (not what is below it); idempotent.
+   * @returns false when it cannot be watched: no such directory, no more watches, a file system without events
+   */
+  add(path: string): boolean {
+    if (this.#running?.directories.has(path) === true) return true;
+    const running = this.#start();
+    const nowMs = performance.now();
+    if (running === undefined || running.directories.size >= this.#limit || nowMs < this.#fullUntilMs) return false;
+    try {
+      const stat = statSync(path, { throwIfNoEntry: false });
+      if (stat?.isDirectory() !== true || !reports(running, path, stat.dev)) return false;
+      const name = path.slice(path.lastIndexOf('/') + 1);
+      const watcher = watch(path, { persistent: false }, (event, entry) => {
+        this.#happened(path, watcher, event === 'rename' && (entry === null || entry === name));
+      });
+      watcher.on('error', () => {
+        this.#happened(path, watcher, true);
+      });
+      running.directories.set(path, { watcher, generation: ++this.#changes });
+      return true;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'ENOSPC' || code === 'EMFILE') this.#fullUntilMs = nowMs + firstPauseMs;
+      return false;
+    }
+  }
+
+  /**
+   * Number that changes with every event in this directory and is never used twice; undefined when it is not watched (any
+   * more). One that was taken before the directory was read and is the same after `caughtUp` proves what was read.
+   */
+  generation(path: string): number | undefined {
+    return this.#running?.directories.get(path)?.generation;
+  }
+
+  /**
+   * After it resolves, every event that happened before the call has been delivered and `provenMs` is at least the moment
+   * of the call, or the watch is broken: all generations undefined, `provenMs` minus infinity. Never hangs.
+   * @param notBeforeMs moment of performance.now(); returns at once when that is proven already. Default now
+   */
+  caughtUp(notBeforeMs = performance.now()): Promise<void> {
+    const running = this.#running;
+    if (this.#provenMs >= notBeforeMs || running === undefined) return Promise.resolve();
+    const { flying } = running;
+    if (flying === undefined) return this.#send(running);
+    if (flying.sentMs >= notBeforeMs) return flying.arrived;
+    running.next ??= flying.arrived.then(() => {
+      running.next = undefined;
+      return running === this.#running ? this.#send(running) : undefined;
+    });
+    return running.next;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#stop();
+  }
+
+  #send(running: Running): Promise<void> {
+    const { cookieFolder, cookieTimeoutMs = 500 } = this.#options;
+    const before = cookieName(this.#cookies);
+    const name = cookieName(++this.#cookies);
+    const sentMs = performance.now();
+    for (const point of running.mounts.changed() ?? ['/']) this.#dropBelow(running, point);
+    let settle = () => {};
+    const arrived = new Promise<void>((resolve) => {
+      // the timer may be late and run before the event that is waiting to be read: look once more after reading
+      const timer = setTimeout(() => {
+        setImmediate(() => {
+          if (running.flying === cookie) this.#break();
+        });
+      }, cookieTimeoutMs);
+      settle = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    const cookie: Cookie = { name, sentMs, arrived, settle };
+    running.flying = cookie;
+    try {
+      renameSync(join(cookieFolder, before), join(cookieFolder, name));
+    } catch {
+      this.#break();
+    }
+    return arrived;
+  }
+
+  #cookieCame(running: Running, name: string | null): void {
+    const { flying } = running;
+    if (flying === undefined || flying.name !== name) return;
+    running.flying = undefined;
+    this.#provenMs = flying.sentMs;
+    this.#pauseMs = firstPauseMs;
+    flying.settle();
+  }
+
+  /** An event in a directory, or with `self` one that may mean the directory itself: then its path is to be opened anew. */
+  #happened(path: string, watcher: FSWatcher, self: boolean): void {
+    this.#changes += 1;
+    this.#events += 1;
+    const running = this.#running;
+    const directory = running?.directories.get(path);
+    if (running === undefined || directory?.watcher !== watcher) return;
+    directory.generation = this.#changes;
+    if (self) this.#drop(running, path, directory);
+    this.#count();
+  }
+
+  /** libuv passes over the kernel's notice of an overflow; a full queue shows by its length, all of it read in one turn. */
+  #count(): void {
+    if (this.#burst === 0) {
+      setImmediate(() => {
+        this.#burst = 0;
+      });
+    }
+    this.#burst += 1;
+    if (this.#burst < this.#burstLimit) return;
+    this.#break();
+    this.#notBeforeMs = -Infinity; // no fault of the watch: it may start again once the queue has been read
+  }
+
+  #drop(running: Running, path: string, directory: WatchedDirectory): void {
+    this.#changes += 1;
+    this.#events += 1;
+    running.directories.delete(path);
+    directory.watcher.close();
+  }
+
+  #dropBelow(running: Running, point: string): void {
+    for (const [path, directory] of running.directories) {
+      if (path === point || path.startsWith(point === '/' ? '/' : `${point}/`)) this.#drop(running, path, directory);
+    }
+  }
+
+  #start(): Running | undefined {
+    if (this.#running !== undefined) return this.#running;
+    if (this.#closed || this.#burst >= this.#burstLimit || performance.now() < this.#notBeforeMs) return undefined;
+    const { cookieFolder } = this.#options;
+    try {
+      mkdirSync(cookieFolder, { recursive: true });
+      for (const name of readdirSync(cookieFolder)) rmSync(join(cookieFolder, name), { force: true });
+      if (!reportingTypes.has(statfsSync(cookieFolder).type)) return this.#pause();
+      const mounts = new MountPoints();
+      if (mounts.changed() === undefined) return this.#pause();
+      writeFileSync(join(cookieFolder, cookieName(this.#cookies)), '');
+      const cookieWatcher = watch(cookieFolder, { persistent: false }, (_, name) => {
+        this.#count();
+        if (running === this.#running) this.#cookieCame(running, name);
+      });
+      cookieWatcher.on('error', () => {
+        if (running === this.#running) this.#break();
+      });
+      const running: Running = {
+        cookieWatcher,
+        mounts,
+        directories: new Map(),
+        reporting: new Map(),
+        flying: undefined,
+        next: undefined,
+      };
+      this.#running = running;
+      return running;
+    } catch {
+      return this.#pause();
+    }
+  }
+
+  #break(): void {
+    this.#stop();
+    this.#pause();
+  }
+
+  /** Not to be tried again for a while, each time for longer. */
+  #pause(): undefined {
+    this.#notBeforeMs = performance.now() + this.#pauseMs;
+    this.#pauseMs = Math.min(2 * this.#pauseMs, longestPauseMs);
+  }
+
+  #stop(): void {
+    const running = this.#running;
+    this.#running = undefined;
+    this.#provenMs = -Infinity;
+    this.#changes += 1;
+    this.#events += 1;
+    if (running === undefined) return;
+    for (const { watcher } of running.directories.values()) watcher.close();
+    running.cookieWatcher.close();
+    running.mounts.close();
+    running.flying?.settle();
+  }
+}
+
+function reports(running: Running, path: string, device: number): boolean {
+  let reporting = running.reporting.get(device);
+  if (reporting === undefined) {
+    reporting = reportingTypes.has(statfsSync(path).type);
+    running.reporting.set(device, reporting);
+  }
+  return reporting;
+}
+
+function cookieName(number: number): string {
+  return `${process.pid}-${number}`;
+}
+
+function kernelLimit(name: string): number {
+  try {
+    return Number(readFileSync(`/proc/sys/fs/inotify/${name}`, 'utf8')) || 0;
+  } catch {
+    return 0;
+  }
+}
