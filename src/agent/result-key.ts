@@ -45,14 +45,13 @@ const closureHashes = new WeakMap<Closure, string>();
 function closureHash(closure: Closure): string {
   const known = closureHashes.get(closure);
   if (known !== undefined) return known;
-  const all =
-    filesText(closure.files) +
-    list([...closure.directories].sort().map(text)) +
-    list(closure.probes.map(({ path, exists }) => text(path) + (exists ? '+' : '-')).sort()) +
-    // As the compiler names them, so that a depfile from the cache is the one that this machine's compiler would write.
-    // No name has a NUL in it.
-    text(closure.dependencies.join('\0'));
-  const hash = createHash('sha256').update(all).digest('hex');
+  const hash = createHash('sha256')
+    .update(filesText(closure.files))
+    .update(list([...closure.directories].sort().map(text)))
+    .update(list(closure.probes.map(({ path, exists }) => text(path) + (exists ? '+' : '-')).sort()))
+    // as the compiler names them, so that a depfile from the cache is the one that this machine's compiler would write
+    .update(names(closure.dependencies))
+    .digest('hex');
   closureHashes.set(closure, hash);
   return hash;
 }
@@ -66,20 +65,24 @@ function filesText(files: readonly ClosureFile[]): string {
   const ranks = new Float64Array(files.length);
   for (let at = 0; at < files.length; at += 1) ranks[at] = firstDigits(files[at]!.record.digest.hash) * room + at;
   ranks.sort();
-  let all = `${files.length}[`;
+  const fields: string[] = [];
   for (let at = 0; at < ranks.length;) {
     const start = Math.floor(ranks[at]! / room);
     let end = at + 1;
     while (end < ranks.length && Math.floor(ranks[end]! / room) === start) end += 1;
-    if (end === at + 1) all += fileText(files[ranks[at]! % room]!);
-    else all += twinsText(Array.from(ranks.subarray(at, end), (rank) => files[rank % room]!));
+    if (end > at + 1)
+      addTwins(
+        fields,
+        Array.from(ranks.subarray(at, end), (rank) => files[rank % room]!),
+      );
+    else addFile(fields, files[ranks[at]! - start * room]!);
     at = end;
   }
-  return all;
+  return names(fields);
 }
 
-function fileText({ path, record }: ClosureFile): string {
-  return text(record.digest.hash) + text(path);
+function addFile(fields: string[], { path, record }: ClosureFile): void {
+  fields.push(record.digest.hash, path);
 }
 
 /** The number that the first eight hexadecimal digits make. */
@@ -96,7 +99,7 @@ function firstDigits(hash: string): number {
  * Under `#pragma once` gcc takes files of equal content and equal time (in seconds) for one, clang names of one inode. So what counts
  * is not the time but which of them are equal; both checkouts of a project agree on that more often than on times.
  */
-function twinsText(files: readonly ClosureFile[]): string {
+function addTwins(fields: string[], files: readonly ClosureFile[]): void {
   const hashOf = ({ record }: ClosureFile) => record.digest.hash;
   const sorted = [...files].sort((a, b) => (hashOf(a) + a.path < hashOf(b) + b.path ? -1 : 1));
   const marks = [
@@ -104,9 +107,16 @@ function twinsText(files: readonly ClosureFile[]): string {
     sorted.map((file) => `${hashOf(file)} ${file.record.mtimeNs}`),
     sorted.map((file) => `${hashOf(file)} ${file.record.stat.dev}:${file.record.stat.ino}`),
   ];
-  // The first of those that it is like; itself where there is none.
-  const likeness = (at: number) => marks.map((all) => all.indexOf(all[at]!)).join(',');
-  return sorted.map((file, at) => fileText(file) + text(likeness(at))).join('');
+  sorted.forEach((file, at) => {
+    addFile(fields, file);
+    // The first of those that it is like; itself where there is none.
+    fields.push(marks.map((all) => all.indexOf(all[at]!)).join(','));
+  });
+}
+
+/** Names without a NUL in them, as all names of files are: one join is cheaper than a length before each. */
+function names(all: readonly string[]): string {
+  return `${all.length}[${all.join('\0')}\0`;
 }
 
 /** With its length before it, so that no two lists of texts have the same spelling. */
