@@ -241,7 +241,19 @@ function shifted(left: Value, by: Value): Value {
 
 const numberPattern = /^(0[xX][0-9a-fA-F]+|0[bB][01]+|0[0-7]*|[1-9][0-9]*)([uUlLzZ]*)$/;
 
+const knownNumbers = new Map<string, Value>();
+
 function numberValue(text: string): Value {
+  let value = knownNumbers.get(text);
+  if (value === undefined) {
+    value = readNumber(text);
+    if (knownNumbers.size > 10_000) knownNumbers.clear();
+    knownNumbers.set(text, value);
+  }
+  return value;
+}
+
+function readNumber(text: string): Value {
   const plain = text.includes("'") ? text.replace(/'/g, '') : text;
   const match = numberPattern.exec(plain);
   if (match === null) throw new ExpansionUnclear(`the number ${text}`);

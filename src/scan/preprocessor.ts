@@ -99,6 +99,10 @@ class UnitEvaluation implements MacroEnvironment {
   #directive: Directive | undefined;
   #inCondition = false;
   #lineChanged = false;
+  /** names that the condition at hand has asked for */
+  #readNames: number[] = [];
+  /** the condition at hand depends on nothing but the meaning of those names */
+  #pure = false;
 
   constructor(unit: UnitText) {
     this.#unit = unit;
@@ -303,12 +307,16 @@ class UnitEvaluation implements MacroEnvironment {
   }
 
   #isDefined(number: number, text: string): boolean {
+    this.#readNames.push(number);
     if (this.#uncertain.size > 0) this.#mustBeCertain(number);
     if (this.#macros[number] !== undefined) return true;
     if (!text.startsWith('_')) return false;
     const name = /^[\w$]*/.exec(text)?.[0] ?? '';
-    if (computedNames.has(name)) return this.#unit.facts.defined.get(name) === true;
-    return builtinName.test(name) && this.#answer({ kind: 'defined', text: name }) !== 0n;
+    if (!computedNames.has(name) && !builtinName.test(name)) return false;
+    this.#pure = false; // other flags, other answers
+    return computedNames.has(name)
+      ? this.#unit.facts.defined.get(name) === true
+      : this.#answer({ kind: 'defined', text: name }) !== 0n;
   }
 
   #mustBeCertain(number: number): void {
@@ -327,13 +335,23 @@ class UnitEvaluation implements MacroEnvironment {
   }
 
   #holds(directive: Directive): boolean {
+    const holder = directive as { tokens?: readonly Token[]; known?: KnownCondition };
+    const { known } = holder;
+    if (known !== undefined && this.#uncertain.size === 0 && this.#means(known)) return known.holds;
     this.#directive = directive;
     this.#inCondition = true;
+    this.#readNames = [];
+    this.#pure = this.#uncertain.size === 0;
     try {
       const tokens = tokensOf(directive);
       const simple = this.#simple(tokens);
       if (simple !== undefined) return simple;
-      return conditionHolds(expandTokens(tokens, this), this.#rules);
+      const holds = conditionHolds(expandTokens(tokens, this), this.#rules);
+      if (this.#pure) {
+        const names = this.#readNames;
+        holder.known = { names, macros: names.map((name) => this.#macros[name]), rules: rulesKey(this.#rules), holds };
+      }
+      return holds;
     } catch (error) {
       if (error instanceof ExpansionUnclear)
         throw new Unclear('unclear-expression', `${this.#where(directive)}: ${error.message}`);
@@ -341,6 +359,13 @@ class UnitEvaluation implements MacroEnvironment {
     } finally {
       this.#inCondition = false;
     }
+  }
+
+  /** Every name of a condition that was evaluated before means now what it meant then. */
+  #means(known: KnownCondition): boolean {
+    const { names, macros } = known;
+    for (let at = 0; at < names.length; at += 1) if (this.#macros[names[at] as number] !== macros[at]) return false;
+    return known.rules === rulesKey(this.#rules);
   }
 
   /** `defined X`, `!defined(X)`: the commonest conditions, answered without making tokens. */
@@ -357,6 +382,7 @@ class UnitEvaluation implements MacroEnvironment {
   }
 
   macro(name: Token): Macro | undefined {
+    this.#readNames.push(name.name);
     if (this.#uncertain.size > 0) this.#mustBeCertain(name.name);
     return this.#macros[name.name];
   }
@@ -367,6 +393,7 @@ class UnitEvaluation implements MacroEnvironment {
     if (!text.startsWith('_')) return undefined;
     const computed = computedNames.has(text);
     if (!computed && !builtinName.test(text)) return undefined;
+    this.#pure = false;
     if (this.#macros[name.name] !== undefined) return undefined;
     if (computed ? this.#unit.facts.defined.get(text) !== true : this.#answer({ kind: 'defined', text }) === 0n) {
       return undefined;
@@ -508,6 +535,18 @@ class UnitEvaluation implements MacroEnvironment {
       throw error;
     }
   }
+}
+
+/** The outcome of a condition, kept with its directive: many units evaluate it under the same macros. */
+interface KnownCondition {
+  readonly names: readonly number[];
+  readonly macros: readonly (Macro | undefined)[];
+  readonly rules: number;
+  readonly holds: boolean;
+}
+
+function rulesKey(rules: ConditionRules): number {
+  return (rules.cxx ? 1 : 0) + (rules.unsignedChar ? 2 : 0) + (rules.unsignedWideChar ? 4 : 0);
 }
 
 function tokensOf(directive: Directive): readonly Token[] {

@@ -5,6 +5,7 @@ import { Semaphore } from '../../src/base/semaphore.ts';
 import type { Processes } from '../../src/model/processes.ts';
 import { CompilerFactsCache } from '../../src/scan/compiler-facts.ts';
 import { CompilerRung } from '../../src/scan/compiler-rung.ts';
+import { DirectoryWatch } from '../../src/scan/directory-watch.ts';
 import { DirectiveCache } from '../../src/scan/directive-cache.ts';
 import { ExactRung } from '../../src/scan/exact-rung.ts';
 import { StatFileDigests } from '../../src/scan/file-digests.ts';
@@ -39,12 +40,13 @@ export function scanParts(cacheFolder: string, processes: Processes = childProce
   const snapshots = new SystemTrees({ digests });
   const trees = new DiskInputTrees(digests);
   const roots = new InputRoots(trees, snapshots);
+  const watch = new DirectoryWatch({ cookieFolder: join(cacheFolder, 'cookies') });
   const permits = new Semaphore(2);
   const facts = new CompilerFactsCache({ processes, stats, permits, folder: join(cacheFolder, 'probes') });
   const compiler = new CompilerRung({ processes, digests, facts, permits });
   const exact = new ExactRung({
     facts,
-    table: new FileTable({ digests }),
+    table: new FileTable({ digests, watch }),
     directives: new DirectiveCache({ folder: join(cacheFolder, 'directives') }),
   });
   const scanner = new ScanLadder(exact, compiler);
