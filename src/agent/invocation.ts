@@ -302,6 +302,7 @@ function recordOf(
     systemMs: ended.systemMs,
     maxRssBytes: ended.maxRssBytes,
     ...(facts.rung !== undefined && { rung: facts.rung }),
+    ...(facts.whyNotExact !== undefined && { whyNotExact: facts.whyNotExact }),
     ...(facts.inputs !== undefined && { inputs: facts.inputs }),
     ...(facts.inputBytes !== undefined && { inputBytes: facts.inputBytes }),
     ...(facts.uploadedBytes !== undefined && { uploadedBytes: facts.uploadedBytes }),

@@ -75,6 +75,10 @@ export interface CompileFacts {
   /** CPU of the whole agent during a phase, milliseconds: the step's own only while steps come one at a time */
   cpu: Partial<Record<keyof StepPhases, number>>;
   rung?: string;
+  /** why the closure was not found by exact evaluation: a reason and what it is about */
+  whyNotExact?: string;
+  /** a result did not agree with the exact closure of this unit */
+  distrusted?: boolean;
   inputs?: number;
   inputBytes?: number;
   uploadedBytes?: number;
@@ -99,6 +103,14 @@ export class RemoteCompiler {
 
   /** Runs the compile elsewhere; facts are filled in as far as it gets. */
   async run(job: CompileJob, facts: CompileFacts, signal: AbortSignal): Promise<Result<CompileOutcome, WhyLocal>> {
+    const outcome = await this.#attempt(job, facts, signal);
+    if (outcome.ok || facts.distrusted !== true) return outcome;
+    // the closure was not what the worker's compiler read: once more with the list that the compiler itself makes
+    this.#parts.counters.add('rung.distrusted');
+    return this.#attempt(job, facts, signal);
+  }
+
+  async #attempt(job: CompileJob, facts: CompileFacts, signal: AbortSignal): Promise<Result<CompileOutcome, WhyLocal>> {
     const watch = stopwatch(facts);
     const remote = await this.#parts.remote();
     if (remote.kind === 'none') return err({ reason: 'no-cluster', detail: remote.message });
@@ -115,6 +127,11 @@ export class RemoteCompiler {
     watch('scanMs');
     if (!closure.ok) return closure;
     facts.rung = closure.value.rung;
+    const { whyNotExact } = closure.value;
+    if (whyNotExact !== undefined) {
+      facts.whyNotExact = `${whyNotExact.reason}: ${whyNotExact.detail}`;
+      this.#parts.counters.add(`rung.not-exact.${whyNotExact.reason}`);
+    }
     facts.inputs = closure.value.files.length;
     facts.inputBytes = closure.value.sourceBytes;
 
@@ -244,6 +261,11 @@ export class RemoteCompiler {
         return ok(outcomeOf(received.value, files.value, place, timings));
       }
       if (key !== undefined && failsProof(files.error)) this.#known.refuse(key, executor, files.error.detail);
+      if (failsProof(files.error) && !cached && unit.closure.rung === 'exact' && facts.distrusted !== true) {
+        this.#parts.scanner.distrust(unit.closure);
+        facts.distrusted = true;
+        return files;
+      }
       if (!failsProof(files.error) || !cached || anew) return files;
       this.#known.count('unproven');
       anew = true;

@@ -1,5 +1,6 @@
 // Puts the agent together and runs it until it is idle or told to end.
 
+import { rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { BuildIdentity } from '../agent/build-identity.ts';
@@ -20,6 +21,7 @@ import type { AgentStatus } from '../model/status.ts';
 import { CompilerFactsCache } from '../scan/compiler-facts.ts';
 import { CompilerRung } from '../scan/compiler-rung.ts';
 import { DirectiveCache } from '../scan/directive-cache.ts';
+import { DirectoryWatch } from '../scan/directory-watch.ts';
 import { ExactRung } from '../scan/exact-rung.ts';
 import { StatFileDigests } from '../scan/file-digests.ts';
 import { FileTable } from '../scan/file-table.ts';
@@ -69,7 +71,9 @@ export async function runAgent(settings: Settings): Promise<string | undefined> 
   const permits = new Semaphore(availableParallelism());
   const facts = new CompilerFactsCache({ processes, stats, permits, folder: join(settings.cacheDir, 'agent/probes') });
   const directives = new DirectiveCache({ folder: join(settings.cacheDir, 'agent/directives') });
-  const exact = new ExactRung({ facts, table: new FileTable({ digests }), directives });
+  const cookieFolder = join(settings.cacheDir, `agent/cookies/${process.pid}`);
+  const watch = new DirectoryWatch({ cookieFolder });
+  const exact = new ExactRung({ facts, table: new FileTable({ digests, watch }), directives });
   const cluster = new ClusterAccess(settings, clock, log);
   const steps = new StepLog({ dir: stepFolder(settings), limitBytes: stepLogLimitBytes, clock, log });
   let ended: (why: string) => void = () => {};
@@ -181,6 +185,8 @@ export async function runAgent(settings: Settings): Promise<string | undefined> 
   await steps.close();
   await statCache.save();
   directives.flush();
+  watch.close();
+  rmSync(cookieFolder, { recursive: true, force: true });
   parts.journal.close();
   return undefined;
 }

@@ -74,6 +74,8 @@ export interface StepRecord {
   readonly maxRssBytes: number;
   /** how the inputs were found: exact, superset, compiler */
   readonly rung?: string;
+  /** why the closure was not found by exact evaluation: a reason and what it is about */
+  readonly whyNotExact?: string;
   readonly inputs?: number;
   readonly inputBytes?: number;
   readonly uploadedBytes?: number;

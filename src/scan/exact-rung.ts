@@ -83,6 +83,9 @@ export class ExactRung implements ClosureScanner {
     if (this.#distrusted.has(key)) return unclear('unproven-before', 'a result did not agree with the exact closure');
     const refused = unit.compile.argv.find((argument) => refusedOptions.test(argument));
     if (refused !== undefined) return unclear('unsupported-option', refused);
+    if (unit.compile.recordsCommandLine && unit.compile.dependency.kind === 'none') {
+      return unclear('unsupported-option', 'the object records the command line, so that nothing can prove the list');
+    }
     await this.#options.table.watch?.caughtUp(unit.arrivedMs);
     let questions: readonly Question[] = [];
     for (let round = 0; round < rounds; round += 1) {
