@@ -15,6 +15,10 @@ const areas = {
   submitter: { file: 'submitter/main.mjs', what: 'CPU per compile of the submitting machine, beside -E and the peers' },
   cache: { file: 'cache/main.mjs', what: 'full rebuilds from the cache, beside ccache' },
   start: { file: 'micro/agent-start.mjs', what: 'CPU until the first compile of a cold and of a restarted agent' },
+  scan: {
+    file: 'scan/main.mjs',
+    what: "the scanner against the compilers' own -M: random trees, real projects, speed",
+  },
   cluster: { file: 'cluster/main.mjs', what: 'clusters of several machines' },
 };
 

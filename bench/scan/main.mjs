@@ -1,0 +1,43 @@
+// The scanner against the compilers' own -M, and its speed. Bundles the chosen part and runs it.
+//   --fuzz N [--seed S]        N random include trees with gcc and clang
+//   --exactness [--only P] [--limit N]    real projects
+//   --throughput [--units N]   scan times of abseil's units
+//   --work DIR                 where sources and recorded commands stay (default: below the temporary folder)
+
+import { spawnSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const argv = process.argv.slice(2);
+const parts = ['fuzz', 'exactness', 'throughput'];
+const chosen = parts.filter((part) => argv.includes(`--${part}`));
+if (chosen.length === 0) {
+  console.log(
+    'usage: npm run bench -- scan --fuzz N [--seed S] | --exactness [--only P] [--limit N] | --throughput [--units N]',
+  );
+  process.exitCode = 2;
+}
+for (const part of chosen) {
+  // below the checkout, so that packages are found from there
+  const folder = join(here, '..', '..', '.cache', 'bench-scan');
+  mkdirSync(folder, { recursive: true });
+  const outfile = join(folder, `${part}-${process.pid}.mjs`);
+  await build({
+    entryPoints: [join(here, `${part}.ts`)],
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    format: 'esm',
+    packages: 'external',
+    sourcemap: 'inline',
+    logLevel: 'warning',
+    outfile,
+  });
+  const run = spawnSync(process.execPath, ['--expose-gc', '--enable-source-maps', outfile, ...argv], {
+    stdio: 'inherit',
+  });
+  process.exitCode = run.status ?? 1;
+}
