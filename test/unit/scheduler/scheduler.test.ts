@@ -150,6 +150,35 @@ describe('a result key', () => {
     expect(cache.results.size).toBe(0);
   });
 
+  test('finds outputs in its result although the cache keeps only their digests, unless they are large', async () => {
+    const w = worker('w');
+    const outputs = [
+      { path: 'a.d', bytes: Buffer.from('a.o: a.c\n') },
+      { path: 'a.o', bytes: Buffer.alloc(5000, 'object') },
+      { path: 'a.su', bytes: Buffer.alloc(0) },
+      { path: 'large.dwo', bytes: Buffer.alloc(1024 * 1024 + 1) },
+    ];
+    const outputFiles = outputs.map(({ path, bytes }) => ({
+      path,
+      digest: store.put(bytes),
+      contents: bytes.byteLength > 1024 * 1024 ? Buffer.alloc(0) : bytes,
+    }));
+    start(keyed('a'));
+    await settled();
+    w.leaseOf('a.c').succeedWith(ActionResult.fromPartial({ outputFiles, stderrRaw: Buffer.from('warning') }));
+    await settled();
+    const kept = cache.results.get(digestKey(key));
+    expect(kept?.outputFiles.map(({ path, contents }) => [path, contents.byteLength])).toEqual(
+      outputs.map(({ path }) => [path, 0]),
+    );
+    const found = await scheduler.getActionResult(key);
+    if (!found.ok || found.value === undefined) throw new Error('no result');
+    expect(found.value.outputFiles.map(({ path, contents }) => ({ path, contents }))).toEqual(
+      outputFiles.map(({ path, contents }) => ({ path, contents })),
+    );
+    expect(found.value.stderrRaw.toString()).toBe('warning');
+  });
+
   test('counts lookups that find nothing, but not the execution that follows', async () => {
     worker('w');
     await scheduler.getActionResult(key);
