@@ -65,7 +65,7 @@ const header: fc.Arbitrary<FilePlan> = fc.record({
   bytes,
   twin: fc.option(fc.nat({ max: 11 }), { freq: 9, nil: undefined }),
   mtime,
-}) as fc.Arbitrary<FilePlan>;
+});
 
 const link = fc.oneof(
   fc.record({ kind: fc.constant('file' as const), folder: fc.constantFrom(...folders), of: pick }),
