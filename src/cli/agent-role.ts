@@ -67,6 +67,7 @@ export async function runAgent(settings: Settings): Promise<string | undefined> 
     snapshots,
     trees,
     cacheFolder: join(settings.cacheDir, 'agent/toolchains'),
+    version: buildHash(installationRoot()),
   });
   const permits = new Semaphore(availableParallelism());
   const facts = new CompilerFactsCache({ processes, stats, permits, folder: join(settings.cacheDir, 'agent/probes') });

@@ -21,6 +21,8 @@ export interface Discovery {
   readonly coarse: readonly string[];
   /** paths where nothing is, and where the compiler would find another program or spec file first */
   readonly absent: readonly string[];
+  /** those of `files` that belong to the locale */
+  readonly locale: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
 }
 
@@ -46,10 +48,7 @@ export async function discover(request: DiscoveryRequest): Promise<Result<Discov
   const absent = await rivals(request, programs);
   const linked = await findLibraries(request.processes, [answers.program, ...programs.map(({ path }) => path)], env);
   if (!linked.ok) return notShippable(linked.error);
-  const libraryFolders = linked.value.files
-    .filter((path) => /\/libc\.so\.\d+$/.test(path))
-    .flatMap((path) => [posix.dirname(path), `/usr${posix.dirname(path)}`]);
-  const locale = localeFiles(env, catalogues(answers), libraryFolders, ownCatalogueFolders(answers.program));
+  const locale = activeLocaleFiles(env, answers, linked.value.files);
   const environment: Record<string, string> = { PATH: sandboxPath(compiler, programs, env) };
   const libraryPath = [
     ...(env['LD_LIBRARY_PATH'] ?? '')
@@ -72,9 +71,47 @@ export async function discover(request: DiscoveryRequest): Promise<Result<Discov
     directories: distinct(directories),
     coarse: distinct(coarse),
     absent,
+    locale,
     environment,
   });
 }
+
+/**
+ * What decides a discovery besides the files it names: the loader's cache and search path, the folders in which clang looks
+ * for a gcc, the files that name the distribution.
+ */
+export function surroundings(answers: CompilerAnswers, env: Env): string[] {
+  return [
+    '/etc/ld.so.cache',
+    '/etc/ld.so.preload',
+    ...(env['LD_LIBRARY_PATH'] ?? '').split(/[:;]/).filter((folder) => folder.startsWith('/')),
+    ...(answers.family.kind === 'clang' ? distributionFiles : []),
+    ...answers.gccInstallations
+      .filter((path) => path.startsWith('/'))
+      .flatMap((path) => [posix.dirname(path), posix.dirname(posix.dirname(path))]),
+  ];
+}
+
+/**
+ * The files of the locale that this environment chooses.
+ * @param libraries among them the C library, beside which its conversions lie
+ */
+export function activeLocaleFiles(env: Env, answers: CompilerAnswers, libraries: readonly string[]): string[] {
+  const folders = libraries
+    .filter((path) => /\/libc\.so\.\d+$/.test(path))
+    .flatMap((path) => [posix.dirname(path), `/usr${posix.dirname(path)}`]);
+  return localeFiles(env, catalogues(answers), folders, ownCatalogueFolders(answers.program));
+}
+
+/** Distribution and version decide some of clang's defaults. */
+const distributionFiles = [
+  '/etc/os-release',
+  '/usr/lib/os-release',
+  '/etc/lsb-release',
+  '/etc/debian_version',
+  '/etc/redhat-release',
+  '/etc/SuSE-release',
+];
 
 interface Helper {
   readonly name: string;
@@ -125,15 +162,7 @@ async function clangParts(request: DiscoveryRequest): Promise<Result<Parts, Tool
   }
   const installations = request.answers.gccInstallations.filter((path) => path.startsWith('/') && existsSync(path));
   const files = [
-    // distribution and version decide some of clang's defaults
-    ...[
-      '/etc/os-release',
-      '/usr/lib/os-release',
-      '/etc/lsb-release',
-      '/etc/debian_version',
-      '/etc/redhat-release',
-      '/etc/SuSE-release',
-    ],
+    ...distributionFiles,
     ...entries(`${resources}/share`),
     // without its crtbegin.o an installation is none, and the choice would fall on another one
     ...installations.flatMap((path) => [path, ...entries(path)].map((folder) => `${folder}/crtbegin.o`)),

@@ -96,17 +96,15 @@ export async function identifyCompiler(
   await mkdir(workFolder, { recursive: true, mode: 0o700 });
   await writeFile(join(workFolder, 'empty.c'), '');
   const asking = askingEnvironment(env);
-  const [version, verbose, machine, commands] = await Promise.all([
+  const [version, verbose] = await Promise.all([
     ask(processes, [path, '--version'], asking, workFolder),
-    ask(processes, [path, '-v'], asking, workFolder),
-    ask(processes, [path, '-dumpmachine'], asking, workFolder),
-    ask(processes, [path, '-###', '-c', 'empty.c'], asking, workFolder),
+    ask(processes, [path, '-v', '-###', '-c', 'empty.c'], asking, workFolder),
   ]);
-  if (version?.code !== 0 || verbose?.code !== 0 || machine?.code !== 0 || commands?.code !== 0) {
+  const said = verbose?.stderr ?? '';
+  const target = /^Target: (.*)$/m.exec(said)?.[1]?.trim();
+  if (version?.code !== 0 || verbose?.code !== 0 || target === undefined) {
     return unknown(`${path} does not answer like gcc or clang`);
   }
-  const said = verbose.stderr;
-  const shown = commands.stderr;
   const gcc = /^gcc version (\d+)((?:\.\d+)*)/m.exec(said);
   const clang = /\bclang version (\d+)((?:\.\d+)*)/m.exec(said);
   const found = gcc ?? clang;
@@ -115,15 +113,15 @@ export async function identifyCompiler(
     kind: gcc !== null ? 'gcc' : 'clang',
     version: `${found[1]}${found[2]}`,
     major: Number(found[1]),
-    target: machine.stdout.trim(),
+    target,
   };
   const innerProgram =
     family.kind === 'gcc'
       ? /^COLLECT_GCC=(.*)$/m.exec(said)?.[1]
-      : /^ "((?:[^"\\]|\\.)*)" "-cc1"/m.exec(shown)?.[1]?.replace(/\\(.)/g, '$1');
+      : /^ "((?:[^"\\]|\\.)*)" "-cc1"/m.exec(said)?.[1]?.replace(/\\(.)/g, '$1');
   if (innerProgram === undefined) return unknown(`${path} does not show its commands`);
   if (realPath(innerProgram) !== program) return wrapper(`${path} starts ${innerProgram}`);
-  const cxx = family.kind === 'gcc' ? /\bcc1plus(?:"|\s)/.test(shown) : /"-x" "c\+\+"/.test(shown);
+  const cxx = family.kind === 'gcc' ? /\bcc1plus(?:"|\s)/.test(said) : /"-x" "c\+\+"/.test(said);
   return ok({
     family,
     driverLanguage: cxx ? 'c++' : 'c',

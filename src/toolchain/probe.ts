@@ -5,16 +5,25 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { err, ok, type Result } from '../base/result.ts';
 import { Action, Command, encodeAction, encodeCommand, type Blob, type OutputFile } from '../model/action.ts';
-import { digestOf } from '../model/digest.ts';
+import { digestOf, parseDigest, type Digest } from '../model/digest.ts';
 import type { InputBlob } from '../model/inputs.ts';
 import type { Processes } from '../model/processes.ts';
 import { treeNode, type TreeNode } from '../model/tree.ts';
 
 export interface Probe {
   readonly action: Blob;
+  /** what the compiler of this machine makes of it */
+  readonly object: Digest;
   readonly expected: readonly OutputFile[];
   /** action, command, and what its input root has beyond the toolchain's */
   readonly blobs: readonly InputBlob[];
+}
+
+/** The object that this machine's compiler made of the probe, when its files were those of `root`. */
+export interface LearnedProbe {
+  /** hash of the toolchain's tree */
+  readonly root: string;
+  readonly object: Digest;
 }
 
 /** Where the probe runs in the sandbox. */
@@ -53,7 +62,8 @@ double icets_area(const double (&sides)[4]) {
 /**
  * @param compiler absolute path of the driver
  * @param root the toolchain's tree
- * @param workFolder where the source is kept for the upload and compiled; made when missing
+ * @param workFolder where the source is compiled; made when missing
+ * @param known the object of an earlier probe of the same tree: nothing is compiled then
  */
 export async function makeProbe(
   processes: Processes,
@@ -62,21 +72,25 @@ export async function makeProbe(
   environment: Readonly<Record<string, string>>,
   root: TreeNode,
   workFolder: string,
+  known?: LearnedProbe,
 ): Promise<Result<Probe, string>> {
   const source = language === 'c' ? 'probe.c' : 'probe.cc';
   const text = Buffer.from(language === 'c' ? cSource : cxxSource);
   const argv = [compiler, ...(language === 'c' ? ['-std=gnu99'] : ['-std=gnu++11']), '-O2', '-c', source, '-o', object];
   const env = { ...environment, LC_ALL: 'C' };
 
-  await mkdir(workFolder, { recursive: true, mode: 0o700 });
-  const kept = join(workFolder, source);
-  await writeFile(kept, text);
-  const compiled = await compileIn(processes, argv, env, source, text, workFolder);
-  if (!compiled.ok) return compiled;
-  const digest = digestOf(compiled.value);
+  let expected = known?.root === root.blob.digest.hash ? parseDigest(known.object) : undefined;
+  if (expected === undefined) {
+    await mkdir(workFolder, { recursive: true, mode: 0o700 });
+    const compiled = await compileIn(processes, argv, env, source, text, workFolder);
+    if (!compiled.ok) return compiled;
+    expected = digestOf(compiled.value);
+  }
 
   const probeFolder = treeNode(
-    new Map([[source, { digest: digestOf(text), executable: false, mtimeNs: undefined, path: kept }]]),
+    new Map([
+      [source, { digest: digestOf(text), executable: false, mtimeNs: undefined, path: join(workFolder, source) }],
+    ]),
     new Map(),
     new Map(),
   );
@@ -102,7 +116,10 @@ export async function makeProbe(
   blobs.push({ kind: 'bytes', digest: digestOf(text), bytes: text });
   return ok({
     action,
-    expected: [{ path: object, digest, isExecutable: false, contents: Buffer.alloc(0), nodeProperties: undefined }],
+    object: expected,
+    expected: [
+      { path: object, digest: expected, isExecutable: false, contents: Buffer.alloc(0), nodeProperties: undefined },
+    ],
     blobs,
   });
 }

@@ -1,4 +1,5 @@
-// Toolchains by compiler and environment: asked and packaged once, checked again before every result is accepted.
+// Toolchains by compiler and environment: asked and packaged once, checked again before every result is accepted. What the
+// compilers said is kept on disk, so that the next agent runs none of them.
 
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
@@ -8,10 +9,11 @@ import { digestKey } from '../model/digest.ts';
 import type { DirectorySnapshots, FileDigests, InputBlob, InputTrees } from '../model/inputs.ts';
 import type { Processes } from '../model/processes.ts';
 import { emptyTree, treeBlobs, type TreeNode } from '../model/tree.ts';
-import { discover, type Discovery } from './discover.ts';
-import { identifyCompiler, type CompilerAnswers } from './identify.ts';
+import { activeLocaleFiles, discover, surroundings, type Discovery } from './discover.ts';
+import { askingEnvironment, identifyCompiler, type CompilerAnswers } from './identify.ts';
+import { LearnedFile } from './learned-file.ts';
 import { localeVariables } from './locale-files.ts';
-import { makeProbe, type Probe } from './probe.ts';
+import { makeProbe, type LearnedProbe, type Probe } from './probe.ts';
 import { findProgram, linkChain } from './program-path.ts';
 import type { CompilerIdentity, ToolchainFailure, ToolchainPackage, ToolchainRequest } from './toolchain-package.ts';
 import { WatchedFiles } from './watched-files.ts';
@@ -21,14 +23,25 @@ export interface ToolchainsOptions {
   readonly digests: FileDigests;
   readonly snapshots: DirectorySnapshots;
   readonly trees: InputTrees;
-  /** folder for probe sources and trial compiles; made when missing */
+  /** folder for what was learned, probe sources and trial compiles; made when missing */
   readonly cacheFolder: string;
+  /** of the code: what another version learned is forgotten */
+  readonly version: string;
+  /** wall clock, by which a file is too young to be relied on by a later agent */
+  readonly nowMs?: () => number;
 }
 
 /** What was learned of something, as long as its files stay what they were. */
 interface Learned<T> {
   readonly watch: WatchedFiles;
+  /** when these change, it is learned again; results that came in the meantime are still good */
+  readonly surroundings?: WatchedFiles;
   readonly value: Result<T, ToolchainFailure>;
+}
+
+interface Assembled {
+  readonly package: ToolchainPackage;
+  readonly probe: LearnedProbe;
 }
 
 type Env = Readonly<Record<string, string>>;
@@ -43,33 +56,51 @@ export class Toolchains {
   readonly #packages = new Map<string, Learned<ToolchainPackage>>();
   readonly #watches = new WeakMap<ToolchainPackage, WatchedFiles>();
   readonly #running = new Map<string, Promise<unknown>>();
+  readonly #learned: LearnedFile;
 
   constructor(options: ToolchainsOptions) {
     this.#options = options;
+    this.#learned = new LearnedFile(join(options.cacheFolder, 'learned'), options.version);
   }
 
-  /** What this compiler is. Costs a few stats when it is known. */
-  async identify(request: ToolchainRequest): Promise<Result<CompilerIdentity, ToolchainFailure>> {
+  /** Resolves when what was learned so far is on disk. */
+  async saved(): Promise<void> {
+    await this.#learned.saved();
+  }
+
+  /**
+   * What this compiler is. Costs a few stats when it is known.
+   * @param notBeforeMs stats made at or after this moment of the monotonic clock will do; default: stat now
+   */
+  async identify(request: ToolchainRequest, notBeforeMs?: number): Promise<Result<CompilerIdentity, ToolchainFailure>> {
     const path = findProgram(request.compiler, request.cwd, request.env['PATH']);
     if (path === undefined) return err({ reason: 'unknown-compiler', message: `${request.compiler} is not found` });
     const key = `${path}\0${request.env['LD_LIBRARY_PATH'] ?? ''}`;
     const known = this.#compilers.get(key);
-    if (known !== undefined && known.watch.unchanged()) return known.value;
+    if (known !== undefined && isCurrent(known, notBeforeMs)) return known.value;
     return this.#once(`identify\0${key}`, async () => {
-      const watch = new WatchedFiles(linkChain(path));
+      const watch = this.#watch(linkChain(path));
       const value = await this.#identify(path, request.env, watch);
       remember(this.#compilers, key, { watch, value });
       return value;
     });
   }
 
-  /** The package of an identified compiler for this environment (locale, LD_LIBRARY_PATH and PATH matter). */
-  async package(compiler: CompilerIdentity, env: Env): Promise<Result<ToolchainPackage, ToolchainFailure>> {
+  /**
+   * The package of an identified compiler for this environment (locale, LD_LIBRARY_PATH and PATH matter).
+   * @param notBeforeMs stats made at or after this moment of the monotonic clock will do; default: stat now
+   */
+  async package(
+    compiler: CompilerIdentity,
+    env: Env,
+    notBeforeMs?: number,
+  ): Promise<Result<ToolchainPackage, ToolchainFailure>> {
     const key = [compiler.identity, env['PATH'] ?? '', ...localeVariables.map((name) => env[name] ?? '')].join('\0');
     const known = this.#packages.get(key);
-    if (known !== undefined && known.watch.unchanged()) return known.value;
+    if (known !== undefined && isCurrent(known, notBeforeMs)) return known.value;
+    if (known !== undefined) this.#answers.delete(compiler.identity); // they may depend on what has changed
     return this.#once(`package\0${key}`, async () => {
-      const learned = await this.#package(compiler, env);
+      const learned = await this.#package(compiler, env, key);
       remember(this.#packages, key, learned);
       return learned.value;
     });
@@ -84,8 +115,7 @@ export class Toolchains {
   }
 
   async #identify(path: string, env: Env, watch: WatchedFiles): Promise<Result<CompilerIdentity, ToolchainFailure>> {
-    const { processes, cacheFolder } = this.#options;
-    const answers = await identifyCompiler(processes, path, env, join(cacheFolder, 'ask'));
+    const answers = await this.#answer(path, env);
     if (!answers.ok) return answers;
     const { family, driverLanguage, chain, program, name } = answers.value;
     const identity = createHash('sha256')
@@ -95,35 +125,82 @@ export class Toolchains {
     return ok({ family, driverLanguage, path, chain, program, name, identity });
   }
 
-  async #package(compiler: CompilerIdentity, env: Env): Promise<Learned<ToolchainPackage>> {
+  /** What a compiler says of itself; that of an earlier agent when its files are still the same. */
+  async #answer(path: string, env: Env): Promise<Result<CompilerAnswers, ToolchainFailure>> {
+    const key = [path, JSON.stringify(askingEnvironment(env))].join('\0');
+    const learned = this.#learned.compiler(key);
+    if (learned !== undefined && WatchedFiles.restored(learned.files).unchanged()) return ok(learned.answers);
+    const chain = linkChain(path);
+    const before = this.#watch(chain);
+    const { processes, cacheFolder } = this.#options;
+    const answers = await identifyCompiler(processes, path, env, join(cacheFolder, 'ask'));
+    if (!answers.ok || !before.unchanged()) return answers;
+    const files = this.#watch([...chain, ...surroundings(answers.value, env), ...answers.value.readFiles]).kept();
+    if (files !== undefined) this.#learned.putCompiler(key, { files, answers: answers.value });
+    return answers;
+  }
+
+  async #package(compiler: CompilerIdentity, env: Env, key: string): Promise<Learned<ToolchainPackage>> {
+    const kept = await this.#restored(compiler, env, key);
+    if (kept !== undefined) return kept;
     for (let attempt = 1; ; attempt += 1) {
-      const driver = new WatchedFiles(compiler.chain);
-      const found = await this.#discover(compiler, env);
-      if (!found.ok) return { watch: driver, value: found };
-      const watch = new WatchedFiles([...compiler.chain, ...found.value.files, ...found.value.absent]);
+      const driver = this.#watch(compiler.chain);
+      const answers = this.#answers.get(compiler.identity);
+      const asked = answers === undefined ? await this.#answer(compiler.path, env) : ok(answers);
+      if (!asked.ok) return { watch: driver, value: asked };
+      const around = this.#watch(surroundings(asked.value, env));
+      const { processes, cacheFolder } = this.#options;
+      const workFolder = join(cacheFolder, 'ask');
+      const found = await discover({ processes, compiler: compiler.path, answers: asked.value, env, workFolder });
+      if (!found.ok) return { watch: driver, surroundings: around, value: found };
+      const watch = this.#watch([...compiler.chain, ...found.value.files, ...found.value.absent]);
       const value = await this.#assemble(compiler, found.value);
       // nothing may have changed between the first question and the last hash, or two versions would be mixed
       if (driver.unchanged() && watch.unchanged()) {
-        if (value.ok) this.#watches.set(value.value, watch);
-        return { watch, value };
+        if (!value.ok) return { watch, surroundings: around, value };
+        this.#watches.set(value.value.package, watch);
+        const [files, surroundingFiles] = [watch.kept(), around.kept()];
+        if (files !== undefined && surroundingFiles !== undefined) {
+          const { probe } = value.value;
+          this.#learned.putPackage(this.#packageKey(key, env), {
+            files,
+            surroundings: surroundingFiles,
+            discovery: found.value,
+            probe,
+          });
+        }
+        return { watch, surroundings: around, value: ok(value.value.package) };
       }
       if (attempt === attempts) return { watch, value: notShippable(`${compiler.path} keeps changing`) };
     }
   }
 
-  async #discover(compiler: CompilerIdentity, env: Env): Promise<Result<Discovery, ToolchainFailure>> {
-    const { processes, cacheFolder } = this.#options;
-    const workFolder = join(cacheFolder, 'ask');
-    let answers = this.#answers.get(compiler.identity);
-    if (answers === undefined) {
-      const asked = await identifyCompiler(processes, compiler.path, env, workFolder);
-      if (!asked.ok) return asked;
-      answers = asked.value;
-    }
-    return discover({ processes, compiler: compiler.path, answers, env, workFolder });
+  /** What an earlier agent learned, when nothing has changed since. */
+  async #restored(compiler: CompilerIdentity, env: Env, key: string): Promise<Learned<ToolchainPackage> | undefined> {
+    const learned = this.#learned.package(this.#packageKey(key, env));
+    const answers = this.#answers.get(compiler.identity);
+    if (learned === undefined || answers === undefined) return undefined;
+    const watch = WatchedFiles.restored(learned.files);
+    const around = WatchedFiles.restored(learned.surroundings);
+    const { discovery, probe } = learned;
+    if (!watch.unchanged() || !around.unchanged()) return undefined;
+    // a catalogue that was installed in the meantime would be found now
+    if (activeLocaleFiles(env, answers, discovery.files).join('\n') !== discovery.locale.join('\n')) return undefined;
+    const value = await this.#assemble(compiler, discovery, probe);
+    if (!value.ok || !watch.unchanged()) return undefined;
+    this.#watches.set(value.value.package, watch);
+    return { watch, surroundings: around, value: ok(value.value.package) };
   }
 
-  async #assemble(compiler: CompilerIdentity, found: Discovery): Promise<Result<ToolchainPackage, ToolchainFailure>> {
+  #packageKey(key: string, env: Env): string {
+    return `${key}\0${JSON.stringify(askingEnvironment(env))}`;
+  }
+
+  async #assemble(
+    compiler: CompilerIdentity,
+    found: Discovery,
+    known?: LearnedProbe,
+  ): Promise<Result<Assembled, ToolchainFailure>> {
     const { digests, snapshots, trees, processes, cacheFolder } = this.#options;
     await digests.warm(found.files);
     const builder = trees.builder({ root: emptyTree, coarse: [] }, { style: 'toolchain' });
@@ -142,9 +219,17 @@ export class Toolchains {
     }
     const root = builder.finish().node;
     const { driverLanguage, path } = compiler;
-    const probe = await makeProbe(processes, path, driverLanguage, found.environment, root, join(cacheFolder, 'probe'));
+    const folder = join(cacheFolder, 'probe');
+    const probe = await makeProbe(processes, path, driverLanguage, found.environment, root, folder, known);
     if (!probe.ok) return notShippable(probe.error);
-    return ok(toolchainPackage(compiler, found, root, probe.value));
+    return ok({
+      package: toolchainPackage(compiler, found, root, probe.value),
+      probe: { root: root.blob.digest.hash, object: probe.value.object },
+    });
+  }
+
+  #watch(paths: readonly string[]): WatchedFiles {
+    return WatchedFiles.now(paths, this.#options.nowMs?.());
   }
 
   /** Callers that ask for the same at the same time share one answer. */
@@ -193,6 +278,10 @@ function toolchainPackage(
       return blobs;
     },
   };
+}
+
+function isCurrent<T>({ watch, surroundings }: Learned<T>, notBeforeMs: number | undefined): boolean {
+  return watch.unchanged(notBeforeMs) && surroundings?.unchanged(notBeforeMs) !== false;
 }
 
 function remember<T>(map: Map<string, T>, key: string, value: T): void {

@@ -1,33 +1,54 @@
 // Whether a set of files is still the same, told by stat alone. Unaware of what the files are.
 
-import { lstatSync, statSync, type Stats } from 'node:fs';
+import { lstatSync, statSync } from 'node:fs';
+import type { FileStat } from '../model/inputs.ts';
+import { fileStatOf, isSymlink, sameStat } from '../scan/path-stats.ts';
+import { settledAgeMs } from '../scan/stat-cache.ts';
 
-interface Watched {
+/** A path with what was there. The shape in which it is kept on disk. */
+export interface WatchedFile {
   readonly path: string;
-  /** of the file that the path leads to */
-  readonly seen: Stats | undefined;
-  /** of the last link itself */
-  readonly link: Stats | undefined;
+  /** of the file that the path leads to; not there when nothing is */
+  readonly seen?: FileStat;
+  /** of the last link itself, where it is one */
+  readonly link?: FileStat;
 }
 
 export class WatchedFiles {
-  readonly #files: readonly Watched[];
+  readonly #files: readonly WatchedFile[];
+  readonly #takenAtMs: number;
   #checkedMs = -Infinity;
 
-  /** Takes the stats now. A path that does not exist must go on not existing. */
-  constructor(paths: readonly string[]) {
-    this.#files = [...new Set(paths)].map((path) => ({ path, seen: followed(path), link: linkAt(path) }));
+  private constructor(files: readonly WatchedFile[], takenAtMs: number) {
+    this.#files = files;
+    this.#takenAtMs = takenAtMs;
+  }
+
+  /**
+   * Takes the stats now. A path that does not exist must go on not existing.
+   * @param takenAtMs wall clock
+   */
+  static now(paths: readonly string[], takenAtMs = Date.now()): WatchedFiles {
+    return new WatchedFiles([...new Set(paths)].map(look), takenAtMs);
+  }
+
+  /** What `kept` gave, perhaps in another process. */
+  static restored(files: readonly WatchedFile[]): WatchedFiles {
+    return new WatchedFiles(files, Infinity);
+  }
+
+  get size(): number {
+    return this.#files.length;
   }
 
   /** @param notBeforeMs an answer found at or after this moment of the monotonic clock will do; default: look now */
   unchanged(notBeforeMs = Infinity): boolean {
     if (this.#checkedMs >= notBeforeMs) return true;
     const startedMs = performance.now();
-    for (const { path, seen, link } of this.#files) {
-      const now = linkAt(path);
-      if (!same(now, link)) return false;
-      // a plain file is its own target
-      if (link?.isSymbolicLink() === true && !same(followed(path), seen)) return false;
+    for (const file of this.#files) {
+      const now = quietly(lstatSync, file.path);
+      if (!same(now, file.link ?? file.seen)) return false;
+      if (file.link !== undefined && !same(quietly(statSync, file.path), file.seen)) return false;
     }
     this.#checkedMs = startedMs;
     return true;
@@ -39,35 +60,37 @@ export class WatchedFiles {
       .map(({ path, seen }) =>
         seen === undefined
           ? `${path}:-`
-          : [path, seen.dev, seen.ino, seen.size, seen.mtimeMs, seen.ctimeMs, seen.mode].join(':'),
+          : [path, seen.dev, seen.ino, seen.sizeBytes, seen.mtimeMs, seen.ctimeMs, seen.mode].join(':'),
       )
       .join('\n');
   }
-}
 
-function same(a: Stats | undefined, b: Stats | undefined): boolean {
-  if (a === undefined || b === undefined) return a === b;
-  return (
-    a.dev === b.dev &&
-    a.ino === b.ino &&
-    a.size === b.size &&
-    a.mtimeMs === b.mtimeMs &&
-    a.ctimeMs === b.ctimeMs &&
-    a.mode === b.mode
-  );
-}
-
-function followed(path: string): Stats | undefined {
-  try {
-    return statSync(path, { throwIfNoEntry: false });
-  } catch {
-    return undefined;
+  /**
+   * What a later process may rely on; undefined when a file was so young that it could change again without a new time.
+   */
+  kept(): readonly WatchedFile[] | undefined {
+    const settled = (stat: FileStat | undefined) =>
+      stat === undefined || this.#takenAtMs - Math.max(stat.mtimeMs, stat.ctimeMs) > settledAgeMs;
+    return this.#files.every(({ seen, link }) => settled(seen) && settled(link)) ? this.#files : undefined;
   }
 }
 
-function linkAt(path: string): Stats | undefined {
+function look(path: string): WatchedFile {
+  const link = quietly(lstatSync, path);
+  if (link === undefined) return { path };
+  if (!isSymlink(link)) return { path, seen: link };
+  const seen = quietly(statSync, path);
+  return seen === undefined ? { path, link } : { path, link, seen };
+}
+
+function same(a: FileStat | undefined, b: FileStat | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : sameStat(a, b);
+}
+
+function quietly(call: typeof statSync, path: string): FileStat | undefined {
   try {
-    return lstatSync(path, { throwIfNoEntry: false });
+    const stats = call(path, { throwIfNoEntry: false });
+    return stats === undefined ? undefined : fileStatOf(stats);
   } catch {
     return undefined;
   }

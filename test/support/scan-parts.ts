@@ -56,6 +56,7 @@ export function scanParts(cacheFolder: string, processes: Processes = childProce
     snapshots,
     trees,
     cacheFolder: join(cacheFolder, 'toolchains'),
+    version: 'test',
   });
   return { stats, cache, digests, snapshots, trees, roots, scanner, exact, compiler, toolchains };
 }

@@ -52,18 +52,18 @@ describe('links to a program', () => {
     program('one');
     program('two');
     const link = scratch.link('cc', 'one');
-    const watch = new WatchedFiles([link, `${scratch.path}/none`]);
+    const watch = WatchedFiles.now([link, `${scratch.path}/none`]);
     expect(watch.unchanged()).toBe(true);
     scratch.write('one', 'longer content');
     expect(watch.unchanged()).toBe(false);
-    const again = new WatchedFiles([link, `${scratch.path}/none`]);
+    const again = WatchedFiles.now([link, `${scratch.path}/none`]);
     scratch.write('none', 'now there is one');
     expect(again.unchanged()).toBe(false);
   });
 
   test('that are watched are not looked at again for who is content with an older look', () => {
     const path = program('one');
-    const watch = new WatchedFiles([path]);
+    const watch = WatchedFiles.now([path]);
     const before = performance.now();
     expect(watch.unchanged()).toBe(true);
     scratch.write('one', 'longer content');
