@@ -95,6 +95,7 @@ export class ClusterAccess {
       url,
       token: token.value,
       role: 'agent',
+      stages: false,
       name: hostname(),
       version,
       clock: this.#clock,

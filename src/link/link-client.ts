@@ -44,6 +44,8 @@ export interface LinkClientOptions {
   readonly waitMs?: number;
   /** a number from 0 up to 1 that spreads reconnects in time; Math.random when not given */
   readonly random?: () => number;
+  /** whether the scheduler shall tell how far an execute is (`onStage`); true when not given. Each notice wakes this process. */
+  readonly stages?: boolean;
   /** answers what the scheduler asks (leases); nothing when not given */
   readonly handle?: (connection: LinkConnection) => RequestHandler;
 }
@@ -143,7 +145,7 @@ class ReconnectingClient implements LinkClient {
           role: options.role,
           name: options.name,
           version: options.version,
-          features: [...linkFeatures],
+          features: linkFeatures.filter((feature) => options.stages !== false || feature !== 'execute-stage'),
           worker: options.worker,
         },
         clock: options.clock,

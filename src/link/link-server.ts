@@ -219,7 +219,8 @@ class Listener implements LinkServer {
     });
     log.info({ version: peer.version }, 'connected');
     if (peer.role !== 'worker') {
-      service = serveClient({ executor, status, trimCache, limits, clock });
+      const stages = peer.features.includes('execute-stage');
+      service = serveClient({ executor, status, trimCache, stages, limits, clock });
       return;
     }
     this.#replaceWorker(peer.worker.id, connection, log);

@@ -38,6 +38,8 @@ export interface ClientServiceOptions {
   readonly executor: RemoteExecutor;
   readonly status: () => unknown;
   readonly trimCache: CacheTrimmer | undefined;
+  /** whether this peer wants to hear how far its executes are */
+  readonly stages: boolean;
   readonly limits: LinkLimits;
   readonly clock: Clock;
 }
@@ -50,7 +52,7 @@ export function serveClient(options: ClientServiceOptions): PeerService {
     handle(body, context) {
       switch (body.$case) {
         case 'execute':
-          return execute(executor, body.value, context);
+          return execute(executor, body.value, context, options.stages);
         case 'getActionResult':
           return getActionResult(executor, body.value, context);
         case 'status':
@@ -102,13 +104,16 @@ async function execute(
   executor: RemoteExecutor,
   request: FrameValue<'execute'>,
   context: RequestContext,
+  stages: boolean,
 ): Promise<Result<FrameBody, RemoteFailure>> {
   const action = checkedDigest(request.action);
   if (!action.ok) return action;
   const hints = checkedHints(request.hints);
   if (!hints.ok) return hints;
   const { skipCacheLookup } = request;
-  const onStage = (stage: ExecuteStage) => context.stage(stage.kind, 'worker' in stage ? stage.worker : '');
+  const onStage = (stage: ExecuteStage) => {
+    if (stages) context.stage(stage.kind, 'worker' in stage ? stage.worker : '');
+  };
   const outcome = await executor.execute(
     { action: action.value, skipCacheLookup, hints: hints.value },
     onStage,

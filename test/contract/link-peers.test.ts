@@ -215,6 +215,19 @@ describe('an agent', () => {
     expect(stages).toEqual([{ kind: 'queued' }, { kind: 'leased', worker: 'w' }, { kind: 'running', worker: 'w' }]);
   });
 
+  test('that wants no stages hears of none', async () => {
+    const { executor, nextCall } = steeredExecutor();
+    const remote = linkRemoteExecutor(client(await server({ executor }), { stages: false }));
+    const stages: ExecuteStage[] = [];
+    const executing = remote.execute({ action, skipCacheLookup: true, hints }, (stage) => stages.push(stage));
+    const call = await nextCall();
+    call.onStage({ kind: 'queued' });
+    call.done.resolve();
+    // What the scheduler sends travels in order: a stage would have come before the result.
+    expect(await executing).toMatchObject({ ok: true, value: { worker: 'w' } });
+    expect(stages).toEqual([]);
+  });
+
   test('that gives up aborts the execution at once', async () => {
     const { executor, nextCall } = steeredExecutor();
     const remote = linkRemoteExecutor(client(await server({ executor })));
