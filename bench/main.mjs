@@ -19,7 +19,7 @@ const areas = {
     file: 'scan/main.mjs',
     what: "the scanner against the compilers' own -M: random trees, real projects, speed",
   },
-  cluster: { file: 'cluster/main.mjs', what: 'clusters of several machines' },
+  cluster: { file: 'cluster/main.mjs', what: 'whole builds on emulated boards, beside the ideal and the peers' },
 };
 
 const here = dirname(fileURLToPath(import.meta.url));

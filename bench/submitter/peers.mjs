@@ -176,7 +176,7 @@ function distccEnvironment({ work }, hosts) {
  * A copy of it calls a function of ours in place of PyArg_ParseTuple, which converts.
  * @param {string} folder
  */
-async function mendIncludeServer(folder) {
+export async function mendIncludeServer(folder) {
   const installed = '/usr/lib/python3/dist-packages/include_server';
   if (!existsSync(installed)) throw new Error('distcc-pump is not installed');
   const library = join(folder, 'library');

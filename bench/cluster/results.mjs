@@ -1,0 +1,220 @@
+// The campaign's results: one JSON line per build, kept in a file so that an interrupted campaign can go on, and the tables
+// made of them. Unaware of how they were measured.
+
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { formatTable } from '../builds/table.mjs';
+import { listScheduleS } from './list-schedule.mjs';
+import { describeSetting, settings, sumOfShares } from './settings.mjs';
+
+/** @typedef {import('./measure.mjs').Measured} Measured */
+/** @typedef {import('./reference.mjs').Reference} Reference */
+
+/**
+ * What tells one build of a campaign from the others.
+ * @typedef {object} RunKey
+ * @property {string} setting
+ * @property {string} project
+ * @property {string} mode
+ * @property {boolean} remoteOnly nothing is compiled on the submitter
+ * @property {number} jobs
+ * @property {number} slots
+ * @property {number} hostSlots
+ * @property {boolean} slice
+ * @property {number} repetition from 1
+ */
+
+/** @typedef {RunKey & { v: 1, kind: 'build', when: string, build: string, counters: Record<string, number>,
+ *   measured: Measured }} BuildRow */
+/** @typedef {{ v: 1, kind: 'reference', when: string, project: string, slice: boolean, version: string,
+ *   reference: Reference, measured: Measured }} ReferenceRow */
+
+const keyNames = /** @type {const} */ ([
+  ...['setting', 'project', 'mode', 'remoteOnly', 'jobs', 'slots', 'hostSlots', 'slice', 'repetition'],
+]);
+
+/** @param {RunKey} row */
+const keyOf = (row) => keyNames.map((name) => /** @type {Record<string, unknown>} */ (row)[name]).join(' ');
+
+export class Results {
+  /** @type {(BuildRow | ReferenceRow)[]} */
+  rows = [];
+  #file;
+
+  /**
+   * @param {string} file
+   * @param {boolean} resume whether what the file holds counts
+   */
+  constructor(file, resume) {
+    this.#file = file;
+    if (!resume || !existsSync(file)) return;
+    for (const line of readFileSync(file, 'utf8').split('\n')) {
+      try {
+        const row = JSON.parse(line);
+        if (row.v === 1) this.rows.push(row);
+      } catch {
+        // the last line of an interrupted campaign
+      }
+    }
+  }
+
+  /** @param {BuildRow | ReferenceRow} row */
+  add(row) {
+    this.rows.push(row);
+    appendFileSync(this.#file, `${JSON.stringify(row)}\n`);
+  }
+
+  /** @param {RunKey} key */
+  has(key) {
+    return this.builds().some((row) => keyOf(row) === keyOf(key) && row.measured.code === 0);
+  }
+
+  /** @returns {BuildRow[]} */
+  builds() {
+    return this.rows.flatMap((row) => (row.kind === 'build' ? [row] : []));
+  }
+
+  /**
+   * @param {string} project
+   * @param {boolean} slice
+   * @returns {ReferenceRow | undefined} the newest
+   */
+  reference(project, slice) {
+    return this.rows.findLast(
+      /** @returns {row is ReferenceRow} */
+      (row) => row.kind === 'reference' && row.project === project && row.slice === slice,
+    );
+  }
+}
+
+/**
+ * Seconds that the sum of the boards needs, and those of a list schedule that knows everything.
+ * @param {Reference} reference
+ * @param {import('./settings.mjs').Setting} setting
+ */
+export function idealOf(reference, setting) {
+  const shares = setting.boards.map(({ share }) => share);
+  return {
+    idealS: reference.cpuS / sumOfShares(setting.boards),
+    listS: listScheduleS(reference.steps, shares, reference.otherS),
+  };
+}
+
+/** @param {readonly number[]} values */
+export function median(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1
+    ? (sorted[middle] ?? NaN)
+    : ((sorted[middle - 1] ?? NaN) + (sorted[middle] ?? NaN)) / 2;
+}
+
+/**
+ * The table of one setting and project; undefined when nothing was built there.
+ * @param {Results} results
+ * @param {string} settingName
+ * @param {string} project
+ * @param {boolean} slice
+ * @param {boolean} remoteOnly
+ */
+export function resultTable(results, settingName, project, slice, remoteOnly) {
+  const setting = settings.find(({ name }) => name === settingName);
+  const rows = results
+    .builds()
+    .filter(
+      (row) =>
+        row.setting === settingName && row.project === project && row.slice === slice && row.remoteOnly === remoteOnly,
+    );
+  if (setting === undefined || rows.length === 0) return undefined;
+  const reference = results.reference(project, slice)?.reference;
+  const ideal = reference === undefined ? undefined : idealOf(reference, setting);
+  /** @type {(string | number)[][]} */
+  const lines = [];
+  const modes = new Map(rows.map((row) => [[row.mode, row.jobs, row.slots, row.hostSlots].join(' '), row.mode]));
+  for (const [key, mode] of modes) {
+    const all = rows.filter((row) => [row.mode, row.jobs, row.slots, row.hostSlots].join(' ') === key);
+    const same = all.filter(({ measured }) => measured.code === 0);
+    const [first] = same;
+    if (first === undefined) {
+      lines.push([mode, all[0]?.jobs ?? '', 'failed', '', '', '', '', '', '']);
+      continue;
+    }
+    const over = (/** @type {(row: BuildRow) => number} */ pick) => median(same.map(pick));
+    const walls = same.map(({ measured }) => measured.wallS);
+    const wallS = median(walls);
+    const names = setting.boards.map(({ name }) => name);
+    const perBoard = names.map((name) => over(({ measured }) => measured.boards[name]?.cpuS ?? 0));
+    const perWorker = perBoard.slice(1).map((cpuS) => cpuS.toFixed(1));
+    const bytes = over(({ measured }) => {
+      const own = measured.boards[names[0] ?? ''];
+      return (own?.sentBytes ?? 0) + (own?.receivedBytes ?? 0);
+    });
+    const slots = mode === 'standalone' ? '-' : `${first.hostSlots}, ${first.slots}`;
+    lines.push([
+      mode,
+      `${first.jobs} (${slots})`,
+      walls.length === 1 ? wallS.toFixed(1) : `${wallS.toFixed(1)} (${Math.min(...walls)}-${Math.max(...walls)})`,
+      ideal === undefined ? '' : `${((100 * ideal.idealS) / wallS).toFixed(1)} %`,
+      `${(perBoard[0] ?? 0).toFixed(1)} (+${over(({ measured }) => measured.afterS).toFixed(1)})`,
+      perWorker.length > 4 ? perWorker.reduce((sum, cpuS) => sum + Number(cpuS), 0).toFixed(1) : perWorker.join(' + '),
+      (bytes / 1e6).toFixed(1),
+      over(({ measured }) => measured.otherCpuS / measured.wallS).toFixed(2),
+      remarks(first),
+    ]);
+  }
+  if (ideal !== undefined) {
+    const rest = ['', '', '', '', ''];
+    lines.push([
+      'list schedule',
+      '',
+      ideal.listS.toFixed(1),
+      `${((100 * ideal.idealS) / ideal.listS).toFixed(1)} %`,
+      ...rest,
+    ]);
+    lines.push(['ideal', '', ideal.idealS.toFixed(1), '100.0 %', ...rest]);
+  }
+  const title = `${settingName}${remoteOnly ? ', nothing compiled on the submitter' : ''}: ${describeSetting(setting)}`;
+  const header = [
+    ...[
+      'mode',
+      'jobs (slots)',
+      'wall s',
+      'of ideal',
+      'submitter CPU s',
+      'workers CPU s',
+      'link MB',
+      'noise core',
+      'units',
+    ],
+  ];
+  return `${title}\n${formatTable(header, lines)}`;
+}
+
+/** @param {BuildRow} row */
+function remarks({ counters, mode }) {
+  const count = (/** @type {string} */ name) => counters[name] ?? 0;
+  if (mode === 'standalone') return '';
+  if (!mode.startsWith('icets')) return `${count('place.remote')} remote`;
+  const local = Object.entries(counters)
+    .filter(([name, times]) => name.startsWith('local.') && times > 0)
+    .map(([name, times]) => `${name.slice('local.'.length)} ${times}`);
+  const cached = count('place.cache') > 0 ? `, ${count('place.cache')} FROM THE CACHE` : '';
+  return `${count('place.remote')} remote${cached}; ${local.join(', ')}`;
+}
+
+/**
+ * Ideal over wall of a mode, the median of its builds.
+ * @param {Results} results
+ * @param {{ setting: string, project: string, mode: string, slice: boolean }} which
+ * @returns {number | undefined}
+ */
+export function fractionOfIdeal(results, { setting: settingName, project, mode, slice }) {
+  const setting = settings.find(({ name }) => name === settingName);
+  const reference = results.reference(project, slice)?.reference;
+  const walls = results
+    .builds()
+    .filter((row) => row.setting === settingName && row.project === project && row.mode === mode)
+    .filter((row) => row.slice === slice && !row.remoteOnly && row.measured.code === 0)
+    .map(({ measured }) => measured.wallS);
+  if (setting === undefined || reference === undefined || walls.length === 0) return undefined;
+  return idealOf(reference, setting).idealS / median(walls);
+}
