@@ -1,4 +1,4 @@
-// A campaign of random include trees: gcc -M and clang -M against the exact rung. Failing trees are shrunk, described and kept.
+// A campaign of random include trees: gcc -M and clang -M against the exact rung. Failing trees are made small, described and kept.
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, release, tmpdir } from 'node:os';
@@ -8,13 +8,15 @@ import { childProcesses } from '../../test/support/child-processes.ts';
 import { describeTree, includeTrees, writeTree, type IncludeTree } from '../../test/support/include-tree.ts';
 import { scanParts } from '../../test/support/scan-parts.ts';
 import { treeCompilers, treeTrials, type TrialResult } from '../../test/support/tree-trial.ts';
+import { reduceTree } from './reduce.ts';
 import { numberOption, textOption } from './options.ts';
 
 const trees = numberOption('fuzz', 1000);
 const seed = numberOption('seed', Date.now() % 1_000_000);
 const keptFailures = numberOption('failures', 20);
 const folder = textOption('out') ?? join(tmpdir(), `icets-fuzz-${seed}`);
-const shrinkMs = numberOption('shrink-ms', 20_000);
+const reductionLimit = numberOption('reductions', 300);
+const reductionsOfAKind = numberOption('of-a-kind', 8);
 
 const cacheFolder = mkdtempSync(join(tmpdir(), 'icets-fuzz-cache-'));
 const parts = scanParts(cacheFolder);
@@ -24,12 +26,13 @@ const trials = await treeTrials({ processes: childProcesses, toolchains: parts.t
 const counts = new Map<string, number>();
 const reasons = new Map<string, number>();
 const failures = new Map<string, number>();
+const faultKinds = new Map<string, number>();
+const reducedOf = new Map<string, number>();
+const signatures = new Map<string, number>();
 const count = (of: Map<string, number>, key: string) => of.set(key, (of.get(key) ?? 0) + 1);
 let scanMs = 0;
 let scans = 0;
 let kept = 0;
-/** those of them in which only names differ */
-let keptNames = 0;
 const startMs = performance.now();
 
 function note({ compiler, comparison, fault }: TrialResult): void {
@@ -82,44 +85,50 @@ async function keep(tree: IncludeTree, number: number): Promise<void> {
   const name = String(number).padStart(3, '0');
   mkdirSync(join(folder, name), { recursive: true });
   writeTree(tree, join(folder, name));
-  if (
-    results.every(
-      ({ comparison }) =>
-        comparison.kind !== 'both' ||
-        comparison.otherNames ||
-        comparison.missing.length + comparison.extra.length === 0,
-    )
-  )
-    keptNames += 1;
   const said = results.map((each) => `${each.compiler}: ${each.fault ?? 'fine'}`).join('\n');
   writeFileSync(join(folder, `${name}.txt`), `${said}\n${describeTree(tree)}\n`);
   console.log(`\n=== failing tree ${name}\n${said}\n${describeTree(tree)}\n`);
 }
+
+/** What went wrong, without names: only a few failing trees of each kind are made small and kept. */
+function kindOf({ compiler, comparison }: TrialResult): string {
+  if (comparison.kind !== 'both') return `${compiler}: ${comparison.kind}`;
+  if (comparison.otherNames) return `${compiler}: names`;
+  const lists = (['missing', 'extra', 'uncovered'] as const).filter((name) => comparison[name].length > 0);
+  return `${compiler}: ${lists.join(' ')}`;
+}
+
+const tellingWords =
+  /import|include_next|once|_Pragma|__has_include(?:_next)?|__COUNTER__|defined|elifn?def|-imacros|##/g;
 
 let next = 0;
 async function lane(): Promise<void> {
   while (next < trees) {
     next += 1;
     const number = next;
-    let first = true;
-    const property = fc.asyncProperty(fc.noBias(includeTrees), async (tree) => {
-      const results = await trials.run(tree);
-      if (first) results.forEach(note);
-      first = false;
-      const faults = results.filter(({ fault }) => fault !== undefined);
-      const named = faults.every(({ comparison }) => comparison.kind === 'both' && comparison.otherNames);
-      // beyond the limits a failure is counted, not shrunk
-      return faults.length === 0 || kept >= keptFailures || (named && keptNames >= keptFailures / 4);
-    });
-    const checked = await fc.check(property, {
-      seed: seed * 1_000_003 + number,
-      numRuns: 1,
-      interruptAfterTimeLimit: shrinkMs,
-    });
-    if (checked.failed && checked.counterexample !== null && kept < keptFailures) {
+    const [tree] = fc.sample(fc.noBias(includeTrees), { seed: seed * 1_000_003 + number, numRuns: 1 });
+    if (tree === undefined) return;
+    const results = await trials.run(tree);
+    results.forEach(note);
+    for (const result of results.filter(({ fault }) => fault !== undefined)) {
+      const kind = kindOf(result);
+      count(faultKinds, kind);
+      if (kept >= keptFailures || (reducedOf.get(kind) ?? 0) >= reductionsOfAKind) continue;
+      count(reducedOf, kind);
+      const small = await reduceTree(
+        tree,
+        async (smaller) =>
+          (await trials.run(smaller, [result.compiler])).some(
+            (each) => each.fault !== undefined && kindOf(each) === kind,
+          ),
+        reductionLimit,
+      );
+      const words = new Set(small.files.flatMap(({ content }) => content.match(tellingWords) ?? []));
+      const signature = `${kind}; ${[...words].sort().join(' ')}`;
+      count(signatures, signature);
+      if ((signatures.get(signature) ?? 0) > 2) continue;
       kept += 1;
-      rmSync(join(folder, String(kept).padStart(3, '0')), { recursive: true, force: true });
-      await keep(checked.counterexample[0], kept);
+      await keep(small, kept);
     }
     if (number % 500 === 0) console.log(`${number} trees, ${((performance.now() - startMs) / 1000).toFixed(0)} s`);
   }
@@ -133,6 +142,8 @@ console.log(
 );
 for (const [title, map] of [
   ['counts', counts],
+  ['faults', faultKinds],
+  ['faults of trees made small, by what is left in them', signatures],
   ['not understood', reasons],
   ['compilers fail', failures],
 ] as const) {

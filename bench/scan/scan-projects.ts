@@ -57,6 +57,15 @@ function sourcesBelow(folder: string, pattern: RegExp): string[] {
     .sort();
 }
 
+function foldersNamed(folder: string, name: string, depth: number): string[] {
+  if (depth === 0) return [];
+  const folders = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  return folders.flatMap((entry) => {
+    const path = join(folder, entry.name);
+    return entry.name === name ? [path] : foldersNamed(path, name, depth - 1);
+  });
+}
+
 function kernel(arch: 'x86' | 'arm64', prefix: string): ScanProject {
   return {
     name: `linux-6.1 ${arch}`,
@@ -105,7 +114,7 @@ export const scanProjects: readonly ScanProject[] = [
   {
     name: 'kcoreaddons',
     from: { source: 'kcoreaddons' },
-    needs: ['qtbase5-dev', 'extra-cmake-modules'],
+    needs: ['qtbase5-dev', 'qttools5-dev', 'extra-cmake-modules'],
     clang: true,
     async commands(folders) {
       const options = ['-DBUILD_TESTING=OFF', '-DBUILD_QCH=OFF', '-DCMAKE_DISABLE_FIND_PACKAGE_FAM=ON'];
@@ -121,8 +130,13 @@ export const scanProjects: readonly ScanProject[] = [
     from: { source: 'boost1.74' },
     needs: [],
     clang: true,
-    commands({ source, build }) {
-      mkdirSync(build, { recursive: true });
+    async commands({ source, build }) {
+      // the headers in one folder, as a build of Boost links them
+      const headers = join(build, 'headers');
+      mkdirSync(headers, { recursive: true });
+      for (const include of foldersNamed(join(source, 'libs'), 'include', 3)) {
+        if (existsSync(join(include, 'boost'))) await mustRun(['cp', '-al', join(include, 'boost'), headers]);
+      }
       const libraries = ['preprocessor', 'mpl', 'fusion', 'phoenix', 'filesystem', 'serialization', 'regex', 'vmd'];
       const files = libraries.flatMap((name) => {
         const folders = name === 'filesystem' || name === 'serialization' || name === 'regex' ? ['src'] : ['test'];
@@ -132,10 +146,10 @@ export const scanProjects: readonly ScanProject[] = [
       });
       const commands = files.map((file): RecordedCommand => {
         const c = file.endsWith('.c');
-        const argv = [c ? 'gcc' : 'g++', ...(c ? [] : ['-std=c++14']), `-I${source}`, '-O1', '-c', file];
+        const argv = [c ? 'gcc' : 'g++', ...(c ? [] : ['-std=c++14']), `-I${headers}`, '-O1', '-c', file];
         return { cwd: build, argv: [...argv, '-o', 'unit.o'] };
       });
-      return Promise.resolve(commands);
+      return commands;
     },
   },
   {

@@ -22,7 +22,7 @@ export interface TrialResult {
 
 export interface TreeTrials {
   readonly compilers: readonly TreeCompiler[];
-  run(tree: IncludeTree): Promise<TrialResult[]>;
+  run(tree: IncludeTree, only?: readonly TreeCompiler[]): Promise<TrialResult[]>;
 }
 
 export interface TreeTrialOptions {
@@ -47,12 +47,12 @@ export async function treeTrials({ processes, toolchains, scanner }: TreeTrialOp
   }
   return {
     compilers,
-    async run(tree) {
+    async run(tree, only = compilers) {
       const root = realpathSync(mkdtempSync(join(tmpdir(), 'icets-tree-')));
       try {
         writeTree(tree, root);
         return await Promise.all(
-          compilers.map(async (compiler): Promise<TrialResult> => {
+          only.map(async (compiler): Promise<TrialResult> => {
             const driver = drivers[compiler][tree.language];
             const argv = [...argumentsAt(tree, root), '-c', '-o', 'out.o'];
             const identity = identities.get(driver);
