@@ -59,11 +59,15 @@ export class ClosureBuilder {
     this.#probes.set(probe.path, probe);
   }
 
-  /** What `-D` says counts as text of the source. */
-  addMacros(source: string): Added {
+  /**
+   * What `-D` says counts as text of the source.
+   * @param answered what it asks with `__has_include` is answered already
+   */
+  addMacros(source: string, answered = false): Added {
     const { macros } = this.#unit.compile;
     const text = macros.map((macro) => `#define ${macro.slice(2)}\n`).join('');
-    return this.#addFacts(fileFacts(Buffer.from(text)), this.absolute(source));
+    const facts = fileFacts(Buffer.from(text));
+    return this.#addFacts(answered ? withoutProbes(facts) : facts, this.absolute(source));
   }
 
   #addFacts(facts: FileFacts, path: string): Added {
@@ -141,7 +145,8 @@ export class ClosureBuilder {
       this.#stats,
       this.#unit.arrivedMs,
     );
-    for (const path of nonexistent) this.#note(path, false);
+    // the compiler also calls a file nonexistent that stands in the place of a directory
+    for (const path of nonexistent) this.existsAgainstHope(path);
     for (const path of written) {
       // `-I file` is warned about, so the file has to be there
       if (!directories.includes(path) && this.#isFile(path)) this.addFile(path);
@@ -190,6 +195,10 @@ export class ClosureBuilder {
     const stat = this.#stats.stat(path, this.#unit.arrivedMs);
     return stat !== undefined && isRegular(stat);
   }
+}
+
+function withoutProbes(facts: FileFacts): FileFacts {
+  return facts === noFacts ? noFacts : { ...facts, probes: [], computedProbe: false };
 }
 
 /** Whether everything is still as a closure says. A file whose stat differs is hashed again: a new link changes its ctime. */

@@ -3,7 +3,7 @@
 
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, realpathSync, renameSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { err, ok, type Result } from '../base/result.ts';
 import type { Semaphore } from '../base/semaphore.ts';
 import { argumentsWithout, outputMeanings } from '../compiler/derived-arguments.ts';
@@ -14,7 +14,7 @@ import type { Processes } from '../model/processes.ts';
 import { dialectProbe, readAnswers, type DialectAnswers, type Question } from './dialect-probe.ts';
 import type { Dialect } from './directives.ts';
 import { macroOf, type Macro } from './macro.ts';
-import type { PathStats } from './path-stats.ts';
+import { isRegular, sameStat, type PathStats } from './path-stats.ts';
 import type { ScanFailure, ScanUnit } from './scanner.ts';
 import type { SearchPaths } from './search-paths.ts';
 
@@ -30,7 +30,6 @@ export interface CompilerFacts extends DialectAnswers {
 interface Remembered {
   readonly facts: CompilerFacts;
   readonly stats: ReadonlyMap<string, FileStat | undefined>;
-  readonly questions: number;
 }
 
 /** Variables that the compiler reads search directories from. */
@@ -49,6 +48,7 @@ export interface CompilerFactsOptions {
 export class CompilerFactsCache {
   readonly #options: CompilerFactsOptions;
   readonly #known = new Map<string, Remembered>();
+  readonly #byFacts = new WeakMap<CompilerFacts, Remembered>();
   readonly #asking = new Map<string, Promise<Result<CompilerFacts, ScanFailure>>>();
   /** every question so far, by the compiler's identity and language: new flags are asked all of them at once */
   readonly #questions = new Map<string, Map<string, Question>>();
@@ -85,6 +85,12 @@ export class CompilerFactsCache {
     return signal?.aborted === true ? err({ reason: 'cancelled', message: 'cancelled' }) : answer;
   }
 
+  /** Whether the compiler would still say the same, as far as directories and files tell. */
+  hold(facts: CompilerFacts, notBeforeMs: number): boolean {
+    const known = this.#byFacts.get(facts);
+    return known !== undefined && this.#holds(known, notBeforeMs);
+  }
+
   #questionsOf(unit: ScanUnit, questions: readonly Question[]): ReadonlyMap<string, Question> {
     const key = `${unit.compilerIdentity}\0${unit.compile.language}`;
     let all = this.#questions.get(key);
@@ -100,8 +106,7 @@ export class CompilerFactsCache {
     for (const [path, before] of known.stats) {
       const now = this.#options.stats.stat(path, arrivedMs);
       if (now?.ino !== before?.ino || now?.dev !== before?.dev || now?.mode !== before?.mode) return false;
-      if (before !== undefined && (before.mode & 0o170000) === 0o100000 && now?.mtimeMs !== before.mtimeMs)
-        return false;
+      if (before !== undefined && now !== undefined && isRegular(before) && !sameStat(now, before)) return false;
     }
     return true;
   }
@@ -146,8 +151,20 @@ export class CompilerFactsCache {
     const preincluded = listedFiles(asked.value.stdout).filter((path) => path !== probe);
     const stats = new Map<string, FileStat | undefined>();
     const { quote, angle, duplicates, nonexistent } = search;
-    for (const path of [...quote, ...angle, ...duplicates, ...nonexistent, ...preincluded.map(absolute)]) {
+    // also what was asked for and is passed over in silence, such as a file in the place of a directory
+    const written = [...unit.compile.search.directories.map(({ path }) => path), ...variableFolders(unit.env)];
+    for (const path of [...quote, ...angle, ...duplicates, ...nonexistent, ...written.map(absolute)]) {
       stats.set(path, this.#options.stats.stat(path));
+    }
+    for (const name of preincluded.map(absolute)) {
+      // looked for as `#include <...>` is: one that appears in an earlier directory is read instead
+      for (const folder of [...quote, ...angle]) {
+        const path = `${folder}/${basename(name)}`;
+        const stat = this.#options.stats.stat(path);
+        stats.set(path, stat);
+        if (stat !== undefined) break;
+      }
+      stats.set(name, this.#options.stats.stat(name));
     }
     const { answers, dialect, definitions } = readAnswers(asked.value.stdout, questions);
     const macros: (Macro | undefined)[] = [];
@@ -157,7 +174,9 @@ export class CompilerFactsCache {
     }
     const facts: CompilerFacts = { search, macros, preincluded, dialect, ...answers };
     if (this.#known.size >= limit) this.#known.clear();
-    this.#known.set(key, { facts, stats, questions: questions.length });
+    const remembered = { facts, stats };
+    this.#known.set(key, remembered);
+    this.#byFacts.set(facts, remembered);
     return ok(facts);
   }
 
@@ -205,6 +224,10 @@ function listedFiles(printed: string): readonly string[] {
   if (start === undefined) return [];
   const end = /[^\\]\n/.exec(printed.slice(start))?.index ?? printed.length;
   return depfilePrerequisites(Buffer.from(printed.slice(start, start + end + 1), 'latin1').toString('utf8'));
+}
+
+function variableFolders(env: Readonly<Record<string, string>>): string[] {
+  return searchVariables.flatMap((name) => (env[name] ?? '').split(':')).filter((path) => path !== '');
 }
 
 function answered(known: Remembered, text: string): boolean {

@@ -58,7 +58,7 @@ export class ExactRung implements ClosureScanner {
   readonly #grounds = new WeakMap<Closure, Grounds>();
   readonly #distrusted = new Set<string>();
   readonly #searches = new WeakMap<CompilerFacts, IncludeSearch>();
-  readonly #realPaths = new Map<string, string | undefined>();
+  readonly #realPaths = new WeakMap<FileVersion, { readonly path: string | undefined }>();
   readonly #lexed = new WeakMap<FileVersion, { readonly dialect: Dialect; readonly directives: SourceDirectives }>();
 
   constructor(options: ExactRungOptions) {
@@ -126,7 +126,7 @@ export class ExactRung implements ClosureScanner {
     const grounds = this.#grounds.get(closure);
     if (grounds === undefined) return false;
     await this.#options.table.watch?.caughtUp(notBeforeMs);
-    return this.#same(grounds, notBeforeMs);
+    return this.#options.facts.hold(grounds.facts, notBeforeMs) && this.#same(grounds, notBeforeMs);
   }
 
   #stands(closure: Closure, facts: CompilerFacts, notBeforeMs: number): boolean {
@@ -214,24 +214,25 @@ export class ExactRung implements ClosureScanner {
         ]),
         canonicalSystemHeaders:
           compile.family.kind === 'gcc' && !compile.argv.includes('-fno-canonical-system-headers'),
-        realPath: (path) => this.#realPath(path),
+        realPath: (version) => this.#realPath(version),
       });
       this.#searches.set(facts, search);
     }
     return search;
   }
 
-  #realPath(path: string): string | undefined {
-    if (this.#realPaths.has(path)) return this.#realPaths.get(path);
-    let real: string | undefined;
-    try {
-      real = realpathSync.native(path);
-    } catch {
-      real = undefined;
+  /** As long as the file is the same one: a link on the way that leads elsewhere leads to another file. */
+  #realPath(version: FileVersion): string | undefined {
+    let known = this.#realPaths.get(version);
+    if (known === undefined) {
+      try {
+        known = { path: realpathSync.native(version.path) };
+      } catch {
+        known = { path: undefined };
+      }
+      this.#realPaths.set(version, known);
     }
-    if (this.#realPaths.size > 200_000) this.#realPaths.clear();
-    this.#realPaths.set(path, real);
-    return real;
+    return known.path;
   }
 
   #conclude(unit: ScanUnit, key: string, facts: CompilerFacts, evaluation: Evaluation): ExactAttempt {
@@ -241,7 +242,7 @@ export class ExactRung implements ClosureScanner {
     const builder = new ClosureBuilder(unit, facts.search, digests, digests.stats);
     const failed = (failure: ScanFailure): ExactAttempt => ({ kind: 'failed', failure });
     const dependencies = [...new Set(evaluation.dependencies.map((name) => fromBytes(withoutDot(name))))];
-    const macros = builder.addMacros(compile.source);
+    const macros = builder.addMacros(compile.source, true);
     if (!macros.ok) return failed(macros.error);
     for (const candidate of compile.precompiledCandidates) {
       if (builder.existsAgainstHope(candidate)) return failed(precompiled(candidate));

@@ -21,6 +21,8 @@ export interface OpenedFile {
 export interface Found {
   readonly opened: OpenedFile;
   readonly version: FileVersion;
+  /** the entry that led to the file, when the compiler then opened it by its shorter real path */
+  readonly through?: FileVersion;
 }
 
 export type IncludeForm = 'quote' | 'angle';
@@ -33,6 +35,7 @@ interface SearchFolder {
 
 interface Remembered {
   readonly opened: OpenedFile | undefined;
+  readonly through?: FileVersion | undefined;
   /** what was looked at: directories, and entries that are no files */
   readonly folders: readonly FolderAnswers[];
   readonly absent: readonly TableFile[];
@@ -46,7 +49,7 @@ export interface SearchOptions {
   readonly projectFolders: ReadonlySet<string>;
   /** gcc prints the real path of a system header where that is shorter */
   readonly canonicalSystemHeaders: boolean;
-  readonly realPath: (path: string) => string | undefined;
+  readonly realPath: (version: FileVersion) => string | undefined;
 }
 
 /** What one translation unit looked at. */
@@ -123,7 +126,9 @@ export class IncludeSearch {
     if (known.opened !== undefined) {
       const version = known.opened.file.at(notBeforeMs);
       if (version.record === undefined) return 'changed';
-      found = { opened: known.opened, version };
+      const { through } = known;
+      if (through !== undefined && through.file.at(notBeforeMs) !== through) return 'changed';
+      found = { opened: known.opened, version, ...(through !== undefined && { through }) };
     }
     for (const answers of known.folders) trail.folders.add(answers);
     for (const file of known.absent) trail.absent.add(file);
@@ -163,7 +168,12 @@ export class IncludeSearch {
         );
       }
     }
-    this.#known.set(key, { opened: found?.opened, folders: [...looked.folders], absent: [...looked.absent] });
+    this.#known.set(key, {
+      opened: found?.opened,
+      through: found?.through,
+      folders: [...looked.folders],
+      absent: [...looked.absent],
+    });
     for (const answers of looked.folders) trail.folders.add(answers);
     for (const file of looked.absent) trail.absent.add(file);
     return found;
@@ -203,7 +213,7 @@ export class IncludeSearch {
     let spelled = spelledFolder + spelledName;
     let opened = file;
     if (system && this.#options.canonicalSystemHeaders) {
-      const real = this.#options.realPath(path);
+      const real = this.#options.realPath(version);
       if (real !== undefined && toBytes(real).length < spelled.length) {
         spelled = toBytes(real);
         opened = this.#table.file(real);
@@ -220,6 +230,7 @@ export class IncludeSearch {
         system,
       },
       version: current,
+      ...(opened !== file && { through: version }),
     };
   }
 

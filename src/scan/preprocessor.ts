@@ -8,7 +8,14 @@ import { conditionHolds, type ConditionRules } from './condition.ts';
 import { computedNames, type Question } from './dialect-probe.ts';
 import type { Directive, SourceDirectives } from './directives.ts';
 import type { FileVersion, TableFile } from './file-table.ts';
-import { fromBytes, type IncludeForm, type IncludeSearch, type OpenedFile, type Trail } from './include-search.ts';
+import {
+  fromBytes,
+  type Found,
+  type IncludeForm,
+  type IncludeSearch,
+  type OpenedFile,
+  type Trail,
+} from './include-search.ts';
 import { expandTokens, ExpansionUnclear, type MacroEnvironment, type TokenStream } from './macro-expansion.ts';
 import type { Macro } from './macro.ts';
 import { macroOf } from './macro.ts';
@@ -132,6 +139,7 @@ class UnitEvaluation implements MacroEnvironment {
       const found = search.find(name, 'quote', false, commandLine, notBeforeMs, this.#trail);
       if (found === undefined) throw new Unclear('include-not-found', `-include ${name} is not found`);
       this.#at = commandLine;
+      this.#through(found);
       yield* this.#enter(found.opened, found.version);
     }
     this.#depth = 0;
@@ -172,6 +180,11 @@ class UnitEvaluation implements MacroEnvironment {
   #read(opened: OpenedFile, version: FileVersion, listed: boolean): void {
     this.#files.add(version);
     if (listed) this.#dependencies.add(opened.name);
+  }
+
+  /** The entry that the real path was asked of has to be there too. */
+  #through(found: Found): void {
+    if (found.through !== undefined) this.#files.add(found.through);
   }
 
   *#enter(opened: OpenedFile, version: FileVersion): Generator<undefined> {
@@ -472,6 +485,7 @@ class UnitEvaluation implements MacroEnvironment {
     const { search, notBeforeMs, family } = this.#unit;
     const found = search.find(name, form, next, this.#at, notBeforeMs, this.#trail);
     if (found !== undefined) {
+      this.#through(found);
       this.#read(found.opened, found.version, family === 'clang');
       this.#probes.set(found.opened.file.path, { path: found.opened.file.path, exists: true });
     } else {
@@ -489,6 +503,7 @@ class UnitEvaluation implements MacroEnvironment {
     if (found === undefined)
       throw new Unclear('include-not-found', `${this.#where(directive)}: ${fromBytes(named.name)} is not found`);
     const { opened, version } = found;
+    this.#through(found);
     if (directive.kind === 'import') {
       const key = this.#onceKey(version);
       const before = this.#entered.has(opened.file) || this.#once.has(key);

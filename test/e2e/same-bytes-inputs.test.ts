@@ -62,7 +62,7 @@ const cases: SameBytesCase[] = [
       `touch x.h; $X gcc '-DH=__has_include("x.h")' -c a.c`,
       `${ask('QT_HAS_INCLUDE("y.h")')} $X gcc '-DQT_HAS_INCLUDE(x)=__has_include(x)' -c a.c`,
     ],
-    places: ['computed-probe', 'computed-probe', 'computed-probe', 'computed-probe', 'computed-probe'],
+    places: ['remote', 'remote', 'remote', 'remote', 'remote'],
   },
   {
     title: 'a precompiled header appears beside, or before, the header',
