@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { emptyTree } from '../../src/model/tree.ts';
 import { noFacts } from '../../src/scan/file-facts.ts';
+import { DirectoryWatch } from '../../src/scan/directory-watch.ts';
 import { StatFileDigests } from '../../src/scan/file-digests.ts';
 import { InputRoots } from '../../src/scan/input-root.ts';
 import { DiskInputTrees } from '../../src/scan/input-tree.ts';
@@ -41,15 +42,19 @@ try {
 
   const stats = new PathStats();
   const digests = new StatFileDigests(stats, new StatCache(undefined));
-  const snapshots = new SystemTrees({ digests, spacingMs: 0 });
+  const watch = new DirectoryWatch({ cookieFolder: join(folder, 'cookies') });
+  const snapshots = new SystemTrees({ digests, watch, spacingMs: 0 });
   const roots = new InputRoots(new DiskInputTrees(digests), snapshots);
   const rows: [string, number][] = [];
   rows.push(['snapshot of /usr/include, nothing known', await cpuMs(() => snapshots.current('/usr/include'), 1)]);
   rows.push([
     'snapshot of /usr/include, digests known',
-    await cpuMs(() => new SystemTrees({ digests }).current('/usr/include'), 1),
+    await cpuMs(() => new SystemTrees({ digests, watch }).current('/usr/include'), 1),
   ]);
-  rows.push(['check that /usr/include is current', await cpuMs(() => snapshots.current('/usr/include'), 20)]);
+  rows.push(['check that /usr/include is current', await cpuMs(() => snapshots.current('/usr/include'), 200)]);
+  const unwatched = new SystemTrees({ digests, spacingMs: 0 });
+  await unwatched.current('/usr/include');
+  rows.push(['the same by stats', await cpuMs(() => unwatched.current('/usr/include'), 20)]);
   const snapshot = await snapshots.current('/usr/include');
   const system = snapshot.ok
     ? [...snapshot.value.node.files.keys()].slice(0, systemFiles).map((name) => `/usr/include/${name}`)
@@ -81,21 +86,27 @@ try {
   rows.push([
     `assemble and encode ${all}, stats known`,
     await cpuMs(async () => {
-      const assembled = await roots.assemble(emptyTree, closure, extras, arrivedMs);
+      const assembled = await roots.assemble(emptyTree, { ...closure }, extras, arrivedMs);
       if (!assembled.ok) throw new Error(assembled.error.message);
     }, rounds),
   ]);
   const together = 20;
   const burst = await cpuMs(
-    () => Promise.all(Array.from({ length: together }, () => roots.assemble(emptyTree, closure, extras, arrivedMs))),
+    () =>
+      Promise.all(Array.from({ length: together }, () => roots.assemble(emptyTree, { ...closure }, extras, arrivedMs))),
     rounds / together,
   );
   rows.push([`the same for each of ${together} that wait together`, burst / together]);
   rows.push([
+    'assemble for a closure that is the same object',
+    await cpuMs(() => roots.assemble(emptyTree, closure, extras, performance.now()), rounds),
+  ]);
+  rows.push([
     'stat them again after the result',
     await cpuMs(async () => closureUnchanged(closure, digests, stats, performance.now()), rounds),
   ]);
-  for (const [name, ms] of rows) console.log(`${ms.toFixed(2).padStart(9)} ms  ${name}`);
+  watch.close();
+  for (const [name, ms] of rows) console.log(`${ms.toFixed(3).padStart(9)} ms  ${name}`);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

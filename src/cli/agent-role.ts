@@ -59,7 +59,9 @@ export async function runAgent(settings: Settings): Promise<string | undefined> 
   const stats = new PathStats();
   const statCache = new StatCache(join(settings.cacheDir, 'agent/digests'));
   const digests = new StatFileDigests(stats, statCache);
-  const snapshots = new SystemTrees({ digests });
+  const cookieFolder = join(settings.cacheDir, `agent/cookies/${process.pid}`);
+  const watch = new DirectoryWatch({ cookieFolder });
+  const snapshots = new SystemTrees({ digests, watch });
   const trees = new DiskInputTrees(digests);
   const toolchains = new Toolchains({
     processes,
@@ -72,8 +74,6 @@ export async function runAgent(settings: Settings): Promise<string | undefined> 
   const permits = new Semaphore(availableParallelism());
   const facts = new CompilerFactsCache({ processes, stats, permits, folder: join(settings.cacheDir, 'agent/probes') });
   const directives = new DirectiveCache({ folder: join(settings.cacheDir, 'agent/directives') });
-  const cookieFolder = join(settings.cacheDir, `agent/cookies/${process.pid}`);
-  const watch = new DirectoryWatch({ cookieFolder });
   const exact = new ExactRung({ facts, table: new FileTable({ digests, watch }), directives });
   const cluster = new ClusterAccess(settings, clock, log);
   const steps = new StepLog({ dir: stepFolder(settings), limitBytes: stepLogLimitBytes, clock, log });

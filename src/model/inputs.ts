@@ -67,7 +67,7 @@ export interface FileDigests {
   read(path: string, digest: Digest): Promise<Result<Uint8Array, InputFailure>>;
 }
 
-/** A directory with everything below it at one moment. */
+/** A directory with what is below it at one moment: everything, but for subdirectories that are named as unused. */
 export interface DirectorySnapshot {
   /** physical absolute path */
   readonly path: string;
@@ -78,11 +78,13 @@ export interface DirectorySnapshot {
   readonly escapes: readonly string[];
   /** entries that cannot be shipped: unreadable files, sockets, names that are not UTF-8 */
   readonly skipped: readonly string[];
+  /** physical paths of existing subdirectories that were left out */
+  readonly unused: ReadonlySet<string>;
 }
 
 export interface DirectorySnapshots {
   /**
-   * The directory as it is at some moment after the call. Callers that arrive before a check starts share it.
+   * The directory, complete, as it is at some moment after the call. Callers that arrive before a check starts share it.
    * @param path physical absolute path of a directory
    */
   current(path: string): Promise<Result<DirectorySnapshot, InputFailure>>;
@@ -102,6 +104,8 @@ export interface InputRoot {
   readonly mounts: readonly string[];
   readonly fileCount: number;
   readonly fileBytes: number;
+  /** Whether links on the way and files that were added without a record still are what they were (stats only). */
+  readonly holds: (notBeforeMs: number) => boolean;
 }
 
 /** Where a tree starts: known directories at their paths. */

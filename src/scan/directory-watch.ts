@@ -103,11 +103,6 @@ export class DirectoryWatch {
     return this.#events;
   }
 
-  /** Grows whenever any generation changes or is lost: while it stands still, all of them do. */
-  get changes(): number {
-    return this.#changes;
-  }
-
   /**
    * Begins to watch a directory (not what is below it); idempotent.
    * @returns false when it cannot be watched: no such directory, no more watches, a file system without events
@@ -134,6 +129,12 @@ export class DirectoryWatch {
       if (code === 'ENOSPC' || code === 'EMFILE') this.#fullUntilMs = nowMs + firstPauseMs;
       return false;
     }
+  }
+
+  /** The path is found to lead to another directory than the one that is watched: to be added anew. */
+  remove(path: string): void {
+    const directory = this.#running?.directories.get(path);
+    if (this.#running !== undefined && directory !== undefined) this.#drop(this.#running, path, directory);
   }
 
   /**

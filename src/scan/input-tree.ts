@@ -5,6 +5,7 @@ import { err, ok, type Result } from '../base/result.ts';
 import type {
   DirectorySnapshot,
   FileRecord,
+  FileStat,
   InputBlob,
   InputFailure,
   InputRoot,
@@ -16,7 +17,7 @@ import type {
 import { treeNode, type TreeFile, type TreeNode } from '../model/tree.ts';
 import type { StatFileDigests } from './file-digests.ts';
 import { mountsOf } from './mounts.ts';
-import { isDirectory, isSymlink } from './path-stats.ts';
+import { isDirectory, isSymlink, sameStat } from './path-stats.ts';
 
 interface AddedFile {
   readonly record: FileRecord;
@@ -59,6 +60,10 @@ class DiskTreeBuilder implements InputTreeBuilder {
   readonly #files = new Map<string, AddedFile>();
   /** physical paths of added files by device and inode */
   readonly #inodes = new Map<string, string>();
+  /** symbolic links on the disk that the tree has, by path */
+  readonly #followed = new Map<string, FileStat>();
+  /** files that nobody had a record of */
+  readonly #unrecorded = new Map<string, FileRecord>();
   readonly #notBeforeMs: number;
   #links = 0;
 
@@ -136,6 +141,7 @@ class DiskTreeBuilder implements InputTreeBuilder {
       mounts: mountsOf(node, this.base.root),
       fileCount: this.#files.size,
       fileBytes,
+      holds: (notBeforeMs) => this.#holds(notBeforeMs),
     };
   }
 
@@ -198,6 +204,7 @@ class DiskTreeBuilder implements InputTreeBuilder {
     const link = this.digests.stats.target(path, stat);
     if (link === undefined) return unshippable(path, 'is a symbolic link that cannot be read');
     directory.symlinks.set(name, link);
+    this.#followed.set(path, stat);
     return this.#follow(directory, link);
   }
 
@@ -250,6 +257,7 @@ class DiskTreeBuilder implements InputTreeBuilder {
       const link = this.digests.stats.target(path, stat);
       if (link === undefined) return unshippable(path, 'is a symbolic link that cannot be read');
       directory.symlinks.set(name, link);
+      this.#followed.set(path, stat);
       return this.#followFile(directory, link, literal, record);
     }
     const found = this.digests.record(path, stat);
@@ -267,7 +275,21 @@ class DiskTreeBuilder implements InputTreeBuilder {
     const added = { record: found.value, path };
     directory.files.set(name, added);
     this.#files.set(path, added);
+    if (record === undefined) this.#unrecorded.set(path, found.value);
     return ok(undefined);
+  }
+
+  #holds(notBeforeMs: number): boolean {
+    const { stats } = this.digests;
+    for (const [path, before] of this.#followed) {
+      const now = stats.lstat(path, notBeforeMs);
+      if (now === undefined || !sameStat(now, before)) return false;
+    }
+    for (const [path, before] of this.#unrecorded) {
+      const now = this.digests.file(path, notBeforeMs);
+      if (!now.ok || now.value.digest.hash !== before.digest.hash || now.value.mtimeNs !== before.mtimeNs) return false;
+    }
+    return true;
   }
 
   #followFile(
