@@ -71,6 +71,8 @@ export const boardEnvironment = {
  * @property {(name: string, argv: readonly string[], options?: CommandOptions) => Promise<string>} run fails when the
  *   command does; the output
  * @property {() => Snapshot} snapshot
+ * @property {(name: string) => { pid: number, command: string, cpuS: number }[]} processes of the board that run now, with
+ *   the CPU of each by itself
  * @property {() => Promise<void>} down
  */
 
@@ -175,6 +177,7 @@ export async function makeBoards({ boards: plans, visible, hidden, submitters, p
         boards: Object.fromEntries(plans.map(({ name }) => [name, countersOf(inits.get(name) ?? 0, groups.get(name))])),
         ...machineCpu(),
       }),
+      processes: (name) => (groups.get(name)?.processes() ?? []).flatMap(processOf),
       down: async () => {
         await down();
         up.delete(boards);
@@ -296,6 +299,19 @@ function machineCpu() {
     .split(/\s+/)
     .map(Number);
   return { machineS: (user + nice + system + irq + softIrq) / 100, stolenS: steal / 100 };
+}
+
+/** @param {number} pid */
+function processOf(pid) {
+  try {
+    const command = readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ').trim();
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    // utime and stime are fields 14 and 15 of proc(5); the first two have been cut off.
+    return [{ pid, command, cpuS: (Number(fields[11]) + Number(fields[12])) / 100 }];
+  } catch {
+    return [];
+  }
 }
 
 /** @param {number} pid */

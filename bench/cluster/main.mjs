@@ -56,8 +56,14 @@ const { values: options } = parseArgs({
   },
 });
 
+let interrupted = false;
+/** @type {Results | undefined} */
+let results;
+
 /** @param {string} line */
-const say = (line) => process.stdout.write(`${line}\n`);
+function say(line) {
+  if (!interrupted) process.stdout.write(`${line}\n`);
+}
 
 const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
 const work = resolve(options.work ?? join(cache, 'icets-bench/cluster'));
@@ -68,6 +74,8 @@ for (const [signal, code] of /** @type {const} */ ([
   ['SIGHUP', 129],
 ])) {
   process.once(signal, () => {
+    interrupted = true;
+    results?.close();
     void Promise.all([allBoardsDown(), endRunning()]).finally(() => process.exit(code));
   });
 }
@@ -130,7 +138,7 @@ async function main() {
   }
   const projectNames = chosen(options.project, allProjects, allProjects);
   const modes = chosen(options.mode, modeNames, options.all ? modeNames : ['icets-warm']);
-  const results = new Results(join(work, 'results.jsonl'), options.resume);
+  results = new Results(join(work, 'results.jsonl'), options.resume);
   const started = { load: loadavg()[0] ?? 0 };
   const plan = {
     ...{ work, settingNames, projectNames, modes, results, say },

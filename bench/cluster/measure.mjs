@@ -5,6 +5,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const timeoutMs = 40 * 60_000;
 
+/** What a resident process of the submitter's board is called in the tables, by its command line. */
+const roles = /** @type {const} */ ([
+  ['agent', /agent\.mjs/],
+  ['scheduler', /icets\.mjs scheduler|icecc-scheduler/],
+  ['worker', /icets\.mjs worker/],
+  ['iceccd', /iceccd/],
+  ['include server', /include_server\.py/],
+]);
+
 /**
  * @typedef {object} Measured
  * @property {number} wallS
@@ -14,6 +23,7 @@ const timeoutMs = 40 * 60_000;
  *   receivedBytes: number }>} boards
  * @property {number} otherCpuS CPU of the machine outside the boards: noise
  * @property {number} stolenS
+ * @property {Record<string, number>} residents CPU seconds of what serves the build on the submitter, by role
  * @property {number} afterS the submitter's CPU in the `afterWallS` behind the build's end
  * @property {number} afterWallS
  */
@@ -30,6 +40,7 @@ export async function measure(boards, tree, jobs, log, { env = {}, wrap = (argv)
   const submitter = boards.plans[0]?.name ?? '';
   const argv = wrap(tree.command(jobs));
   let timedOut = false;
+  const residentsBefore = residentCpu(boards, submitter);
   const before = boards.snapshot();
   const command = boards.start(submitter, argv, { cwd: tree.cwd, env: { ...tree.env, ...env }, log });
   const timer = setTimeout(() => {
@@ -38,6 +49,7 @@ export async function measure(boards, tree, jobs, log, { env = {}, wrap = (argv)
   }, timeoutMs);
   const { code } = await command.ended;
   const after = boards.snapshot();
+  const residentsAfter = residentCpu(boards, submitter);
   clearTimeout(timer);
   await sleep(afterMs);
   const later = boards.snapshot();
@@ -65,9 +77,26 @@ export async function measure(boards, tree, jobs, log, { env = {}, wrap = (argv)
     boards: used,
     otherCpuS: rounded(Math.max(0, after.machineS - before.machineS - boardsS)),
     stolenS: rounded(after.stolenS - before.stolenS),
+    residents: Object.fromEntries(
+      Object.entries(residentsAfter).map(([role, cpuS]) => [role, rounded(cpuS - (residentsBefore[role] ?? 0))]),
+    ),
     afterS: rounded((later.boards[submitter]?.cpuS ?? 0) - (after.boards[submitter]?.cpuS ?? 0)),
     afterWallS: rounded((later.atMs - after.atMs) / 1000),
   };
+}
+
+/**
+ * @param {import('./boards.mjs').Boards} boards
+ * @param {string} name
+ */
+function residentCpu(boards, name) {
+  /** @type {Record<string, number>} */
+  const byRole = {};
+  for (const { command, cpuS } of boards.processes(name)) {
+    const role = roles.find(([, pattern]) => pattern.test(command))?.[0];
+    if (role !== undefined) byRole[role] = (byRole[role] ?? 0) + cpuS;
+  }
+  return byRole;
 }
 
 /** @param {number} value */

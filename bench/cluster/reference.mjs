@@ -2,7 +2,7 @@
 // meter in front of every compiler and, where the build allows it, of ar. The ideal and the list schedule start from here.
 
 import { rm } from 'node:fs/promises';
-import { isAbsolute, join } from 'node:path';
+import { isAbsolute, join, parse } from 'node:path';
 import { buildMeter, readMeter } from '../submitter/meter.mjs';
 import { makeBoards } from './boards.mjs';
 import { measure } from './measure.mjs';
@@ -58,8 +58,12 @@ function plannedStep({ argv, cwd, cpuMs }, phase) {
   const path = (/** @type {string} */ name) => (isAbsolute(name) ? name : join(cwd, name));
   const compiles = argv.includes('-c');
   const output = argv[argv.indexOf('-o') + 1];
+  const source = argv.findLast((word) => /\.(c|cc|cpp|cxx)$/.test(word));
   const archive = argv.find((word) => word.endsWith('.a'));
-  const made = argv.includes('-o') && output !== undefined ? path(output) : archive === undefined ? '' : path(archive);
+  let made = '';
+  if (argv.includes('-o') && output !== undefined) made = path(output);
+  else if (compiles && source !== undefined) made = join(cwd, `${parse(source).name}.o`);
+  else if (archive !== undefined) made = path(archive);
   const inputs = argv.filter((word) => /\.(o|a)$/.test(word)).map(path);
   return {
     cpuS: cpuMs / 1000,

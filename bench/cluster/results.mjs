@@ -39,6 +39,7 @@ export class Results {
   /** @type {(BuildRow | ReferenceRow)[]} */
   rows = [];
   #file;
+  #closed = false;
 
   /**
    * @param {string} file
@@ -57,8 +58,14 @@ export class Results {
     }
   }
 
+  /** What comes later is of an interrupted build and is not kept. */
+  close() {
+    this.#closed = true;
+  }
+
   /** @param {BuildRow | ReferenceRow} row */
   add(row) {
+    if (this.#closed) return;
     this.rows.push(row);
     appendFileSync(this.#file, `${JSON.stringify(row)}\n`);
   }
@@ -68,9 +75,9 @@ export class Results {
     return this.builds().some((row) => keyOf(row) === keyOf(key) && row.measured.code === 0);
   }
 
-  /** @returns {BuildRow[]} */
+  /** @returns {BuildRow[]} the newest of each key */
   builds() {
-    return this.rows.flatMap((row) => (row.kind === 'build' ? [row] : []));
+    return [...new Map(this.rows.flatMap((row) => (row.kind === 'build' ? [[keyOf(row), row]] : []))).values()];
   }
 
   /**
@@ -190,15 +197,17 @@ export function resultTable(results, settingName, project, slice, remoteOnly) {
 }
 
 /** @param {BuildRow} row */
-function remarks({ counters, mode }) {
+function remarks({ counters, mode, measured }) {
   const count = (/** @type {string} */ name) => counters[name] ?? 0;
   if (mode === 'standalone') return '';
-  if (!mode.startsWith('icets')) return `${count('place.remote')} remote`;
+  const residents = Object.entries(measured.residents ?? {}).filter(([, cpuS]) => cpuS >= 0.05);
+  const paid = residents.map(([role, cpuS]) => `; ${role} ${cpuS.toFixed(1)} s`).join('');
+  if (!mode.startsWith('icets')) return `${count('place.remote')} remote${paid}`;
   const local = Object.entries(counters)
     .filter(([name, times]) => name.startsWith('local.') && times > 0)
     .map(([name, times]) => `${name.slice('local.'.length)} ${times}`);
   const cached = count('place.cache') > 0 ? `, ${count('place.cache')} FROM THE CACHE` : '';
-  return `${count('place.remote')} remote${cached}; ${local.join(', ')}`;
+  return `${count('place.remote')} remote${cached}${local.length > 0 ? `, local: ${local.join(', ')}` : ''}${paid}`;
 }
 
 /**
