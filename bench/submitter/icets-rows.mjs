@@ -1,12 +1,9 @@
 // The rows of icets: a build with a cold, a restarted and a warm agent, and what launchers, agent and scheduler cost.
 
-import { spawn } from 'node:child_process';
-import { existsSync, openSync, readFileSync, writeFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { runCommand } from '../builds/command.mjs';
-import { icetsProgram, startPrivateCluster, treeCpuMs } from '../builds/private-cluster.mjs';
+import { startPrivateCluster, treeCpuMs } from '../builds/private-cluster.mjs';
 import { totalCpuMs } from './meter.mjs';
 
 /** @typedef {import('../builds/private-cluster.mjs').PrivateCluster} PrivateCluster */
@@ -35,49 +32,6 @@ export async function endAgent(cluster) {
   if (agent === undefined) return;
   process.kill(agent.pid, 'SIGTERM');
   while (existsSync(`/proc/${agent.pid}`)) await sleep(20);
-}
-
-/**
- * Starts the scheduler anew without its cache of results; agent and workers stay and connect again.
- * @param {PrivateCluster} cluster
- */
-export async function forgetResults(cluster) {
-  const file = join(cluster.folder, 'state/cluster.json');
-  const description = JSON.parse(readFileSync(file, 'utf8'));
-  const scheduler = description.processes.find((/** @type {{ role: string }} */ each) => each.role === 'scheduler');
-  const workers = description.processes.length - 1;
-  process.kill(scheduler.pid, 'SIGTERM');
-  while (existsSync(`/proc/${scheduler.pid}`)) await sleep(20);
-  await rm(join(cluster.folder, 'cache/scheduler/actions'), { recursive: true, force: true });
-  const log = openSync(join(cluster.folder, 'state/logs/scheduler-again.log'), 'a');
-  const child = spawn(icetsProgram, ['scheduler', '--listen', description.url.replace(/^icets:\/\//, '')], {
-    ...{ env: cluster.env, detached: true, stdio: ['ignore', log, log] },
-  });
-  child.unref();
-  scheduler.pid = child.pid;
-  scheduler.startTicks = startTicks(child.pid ?? 0);
-  writeFileSync(file, JSON.stringify(description));
-  for (const untilMs = Date.now() + 30_000; ; await sleep(200)) {
-    const asked = await runCommand([icetsProgram, 'status', '--json'], { env: cluster.env });
-    const status = parsed(String(asked.stdout));
-    if (status?.cluster?.workers?.length === workers && status.agent?.scheduler.state !== 'connecting') break;
-    if (Date.now() > untilMs) throw new Error('the workers did not come back to a new scheduler');
-  }
-}
-
-/** @param {string} text */
-function parsed(text) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-/** @param {number} pid */
-function startTicks(pid) {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
 }
 
 /** @param {PrivateCluster} cluster */

@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util';
 import { buildEnvironment, endRunning } from '../builds/command.mjs';
 import { icetsProgram } from '../builds/private-cluster.mjs';
 import { formatTable } from '../builds/table.mjs';
-import { endAgent, forgetResults, measureIcets, startCluster } from './icets-rows.mjs';
+import { endAgent, measureIcets, startCluster } from './icets-rows.mjs';
 import { buildMeter } from './meter.mjs';
 import { prepareBuild, preprocessorCpuMs, projectFacts } from './measured-build.mjs';
 import { peers } from './peers.mjs';
@@ -67,7 +67,6 @@ async function benchProject(project, work, meter) {
       if (rows.includes('restarted')) {
         say('restarted');
         await endAgent(cluster);
-        await forgetResults(cluster);
         results.set('icets restarted', await measureIcets(cluster, build, { place: 'remote' }));
       }
       if (rows.includes('warm')) {
@@ -75,7 +74,6 @@ async function benchProject(project, work, meter) {
         const warm = [];
         for (let i = 0; i < Number(options.pairs); i++) {
           say('warm');
-          await forgetResults(cluster);
           warm.push(await measureIcets(cluster, build, { place: 'remote' }));
         }
         const cost = (/** @type {RowFigures} */ row) => (row.clientMs + row.daemonMs) / row.units;
@@ -159,8 +157,8 @@ client: rusage of what the build starts for each unit (launcher or wrapper with 
 daemon: CPU of the resident part on the submitting machine (agent, include server, iceccd) with its children, from /proc,
   over the whole build, links and a start during the build included
 scheduler, workers, servers: other processes, not counted; of icets' scheduler the CPU per unit is printed
-cold: no agent, nothing kept; restarted: no agent, what it keeps on disk; warm: it has built the same before, and the
-  cluster has forgotten the results; -E: the same commands with -c -o FILE replaced by -E -o /dev/null`,
+cold: no agent, nothing kept; restarted: no agent, what it keeps on disk; warm: it has built the same before;
+  results are not taken from the cache (ICETS_NO_CACHE); -E: the same commands with -c -o FILE replaced by -E -o /dev/null`,
     );
     /** @type {number | undefined} */
     let ratio;
