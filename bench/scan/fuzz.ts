@@ -15,7 +15,7 @@ const trees = numberOption('fuzz', 1000);
 const seed = numberOption('seed', Date.now() % 1_000_000);
 const keptFailures = numberOption('failures', 20);
 const folder = textOption('out') ?? join(tmpdir(), `icets-fuzz-${seed}`);
-const reductionLimit = numberOption('reductions', 300);
+const reductionLimit = numberOption('reductions', 500);
 const reductionsOfAKind = numberOption('of-a-kind', 8);
 
 const cacheFolder = mkdtempSync(join(tmpdir(), 'icets-fuzz-cache-'));

@@ -19,7 +19,7 @@ export type Comparison =
       readonly extra: readonly string[];
       /** in the compiler's list, but the closure has no such file */
       readonly uncovered: readonly string[];
-      /** missing and extra are the same files by other names */
+      /** the lists differ, but as files they are the same */
       readonly otherNames: boolean;
     }
   | { readonly kind: 'not-understood'; readonly why: string; readonly scanMs: number }
@@ -99,7 +99,7 @@ export async function compareUnit(unit: ScanUnit, listed: Listed, scanner: Closu
     scanMs,
     missing,
     extra,
-    otherNames: missing.length + extra.length > 0 && real(missing) === real(extra),
+    otherNames: missing.length + extra.length > 0 && real([...expected]) === real([...predicted]),
     uncovered: [...expected].filter((name) => !files.has(withoutDots(absolute(name)))),
   };
 }

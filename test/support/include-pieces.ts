@@ -102,6 +102,15 @@ const defineValue: fc.Arbitrary<Piece> = fc
     return (place) => `${undef ? `#undef ${name}\n` : ''}#define ${name} (${value(place)})${end}\n`;
   });
 
+/** gcc's -M does not heed them, its compile does: nothing to compare with */
+const pragmaOperators: readonly string[] = [
+  '_Pragma("push_macro(\\"M1\\")")\n#define M1 3\n',
+  '_Pragma("pop_macro(\\"M1\\")")\n',
+  'DOPRAGMA(push_macro("M2"))\n',
+  'DOPRAGMA(pop_macro("M2"))\n',
+  '_Pragma("once")\n',
+];
+
 const smallDefines: readonly string[] = [
   ...switchMacros.flatMap((name) => [`#define ${name}\n`, `#define ${name} 1\n`, `#undef ${name}\n`]),
   ...valueMacros.flatMap((name) => [`#undef ${name}\n`, `#define ${name} 1\n`, `#define ${name} 0\n`]),
@@ -114,10 +123,7 @@ const smallDefines: readonly string[] = [
   '#pragma push_macro("M0")\n#define M0 2\n',
   '#pragma pop_macro("A")\n',
   '#pragma pop_macro("M0")\n',
-  '_Pragma("push_macro(\\"M1\\")")\n#define M1 3\n',
-  '_Pragma("pop_macro(\\"M1\\")")\n',
-  'DOPRAGMA(push_macro("M2"))\n',
-  'DOPRAGMA(pop_macro("M2"))\n',
+  ...pragmaOperators.map((text) => `#ifdef __clang__\n${text}#endif\n`),
   '#line 7\n',
   '#line 90 "elsewhere/x.h"\n',
   '# 33 "marker.h"\n',
@@ -126,7 +132,6 @@ const smallDefines: readonly string[] = [
   '#ident "x"\n',
   '#pragma once\n',
   '#pragma GCC system_header\n',
-  '_Pragma("once")\n',
   '#pragma unknown "thing /* "\n',
   '#define CHANGED(a, b) a ## b\n#undef CHANGED\n',
   '#define SPAN(a, b) \\\n  a \\\n  b\n#undef SPAN\n',
