@@ -90,7 +90,7 @@ export async function allBoardsDown() {
  * @param {readonly string[]} plan.visible read-only on every board, even below a hidden folder
  * @param {readonly string[]} plan.hidden folders that workers do not see, beside those of the submitter and the homes
  * @param {readonly string[]} plan.submitters folders that only the submitter sees, and may write to
- * @param {boolean} [plan.polite] leave the boards' weight against the rest of the machine as it is
+ * @param {boolean} [plan.polite] no priority over the rest of the machine
  * @returns {Promise<Boards>}
  */
 export async function makeBoards({ boards: plans, visible, hidden, submitters, polite = false }) {

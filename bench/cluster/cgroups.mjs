@@ -34,7 +34,8 @@ const sliceUs = 1000;
 
 /**
  * @param {string} name of the parent group, unique on this machine
- * @param {boolean} first whether the boards come before whatever else the machine runs
+ * @param {boolean} first whether the boards come before whatever else the machine runs; else they weigh as much as four
+ *   processes
  * @returns {GroupTree}
  */
 export function makeGroupTree(name, first) {
@@ -70,7 +71,7 @@ export function shortenSlice() {
 function versionOne(name, cpu, account, first) {
   const parents = [...new Set([join(cpu, name), join(account, name)])];
   for (const parent of parents) mkdirSync(parent);
-  if (first) writeFileSync(join(cpu, name, 'cpu.shares'), '262144');
+  writeFileSync(join(cpu, name, 'cpu.shares'), first ? '262144' : '4096');
   const folders = [...parents];
   return {
     version: '1',
@@ -110,7 +111,7 @@ function versionTwo(name, unified, first) {
   const parent = join(unified, name);
   mkdirSync(parent);
   writeFileSync(join(parent, 'cgroup.subtree_control'), '+cpu');
-  if (first) writeFileSync(join(parent, 'cpu.weight'), '10000');
+  writeFileSync(join(parent, 'cpu.weight'), first ? '10000' : '400');
   const folders = [parent];
   return {
     version: '2',

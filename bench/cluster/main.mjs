@@ -34,7 +34,7 @@ const usage = `usage: npm run bench -- cluster [options]
   --calibrate           only look whether the boards are what they claim to be
   --resume              what the results file already has is not built again
   --work FOLDER         for sources, builds, logs and results.jsonl
-  --polite              the boards get no priority over the rest of the machine`;
+  --polite              the boards weigh as much as four processes; else they come before the rest of the machine`;
 
 const { values: options } = parseArgs({
   options: {
