@@ -45,7 +45,7 @@ export interface Closure {
   readonly files: readonly ClosureFile[];
   /** existing directories that must exist in the sandbox, as written but absolute */
   readonly directories: readonly string[];
-  /** physical paths of the compiler's own existing search directories: shipped complete, as coarse trees */
+  /** physical paths of the compiler's own existing search directories: shipped as coarse trees, as far as they are used */
   readonly coarse: readonly string[];
   readonly probes: readonly ExistenceProbe[];
   /** prerequisites as the compiler's -M names them: the worker's depfile must equal this list */
