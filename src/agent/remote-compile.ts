@@ -118,7 +118,7 @@ export class RemoteCompiler {
     const outputs = physicalOutputs(job);
     if (!outputs.ok) return outputs;
 
-    const toolchain = await this.#parts.toolchains.package(job.compiler, job.env);
+    const toolchain = await this.#parts.toolchains.package(job.compiler, job.env, job.arrivedMs);
     watch('toolchainMs');
     if (!toolchain.ok) return err({ reason: toolchain.error.reason, detail: toolchain.error.message });
     if (signal.aborted) return cancelled();
@@ -389,10 +389,11 @@ export class RemoteCompiler {
       );
       if (!proof.ok) return err({ reason: 'result-unproven', detail: proof.error });
     }
-    if (!(await this.#parts.scanner.unchanged(closure))) {
+    const receivedMs = performance.now();
+    if (!(await this.#parts.scanner.unchanged(closure, receivedMs))) {
       return err({ reason: 'input-changed', detail: 'an input changed during the compile' });
     }
-    if (!this.#parts.toolchains.stillCurrent(toolchain)) {
+    if (!(await this.#parts.toolchains.stillCurrent(toolchain, receivedMs))) {
       return err({ reason: 'input-changed', detail: 'the compiler changed during the compile' });
     }
     if (root !== undefined && !(await root.current())) {

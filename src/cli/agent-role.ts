@@ -70,6 +70,7 @@ export async function runAgent(settings: Settings): Promise<string | undefined> 
     trees,
     cacheFolder: join(settings.cacheDir, 'agent/toolchains'),
     version: buildHash(installationRoot()),
+    watch,
   });
   const permits = new Semaphore(availableParallelism());
   const facts = new CompilerFactsCache({ processes, stats, permits, folder: join(settings.cacheDir, 'agent/probes') });

@@ -9,6 +9,7 @@ import { digestKey } from '../model/digest.ts';
 import type { DirectorySnapshots, FileDigests, InputBlob, InputTrees } from '../model/inputs.ts';
 import type { Processes } from '../model/processes.ts';
 import { emptyTree, treeBlobs, type TreeNode } from '../model/tree.ts';
+import type { DirectoryWatch } from '../scan/directory-watch.ts';
 import { activeLocaleFiles, discover, surroundings, type Discovery } from './discover.ts';
 import { askingEnvironment, identifyCompiler, type CompilerAnswers } from './identify.ts';
 import { LearnedFile } from './learned-file.ts';
@@ -16,6 +17,7 @@ import { localeVariables } from './locale-files.ts';
 import { makeProbe, type LearnedProbe, type Probe } from './probe.ts';
 import { findProgram, linkChain } from './program-path.ts';
 import type { CompilerIdentity, ToolchainFailure, ToolchainPackage, ToolchainRequest } from './toolchain-package.ts';
+import { ProvenFiles } from './proven-files.ts';
 import { WatchedFiles } from './watched-files.ts';
 
 export interface ToolchainsOptions {
@@ -29,13 +31,15 @@ export interface ToolchainsOptions {
   readonly version: string;
   /** wall clock, by which a file is too young to be relied on by a later agent */
   readonly nowMs?: () => number;
+  /** saves most stats */
+  readonly watch?: DirectoryWatch;
 }
 
 /** What was learned of something, as long as its files stay what they were. */
 interface Learned<T> {
-  readonly watch: WatchedFiles;
+  readonly watch: ProvenFiles;
   /** when these change, it is learned again; results that came in the meantime are still good */
-  readonly surroundings?: WatchedFiles;
+  readonly surroundings?: ProvenFiles;
   readonly value: Result<T, ToolchainFailure>;
 }
 
@@ -54,7 +58,7 @@ export class Toolchains {
   readonly #compilers = new Map<string, Learned<CompilerIdentity>>();
   readonly #answers = new Map<string, CompilerAnswers>();
   readonly #packages = new Map<string, Learned<ToolchainPackage>>();
-  readonly #watches = new WeakMap<ToolchainPackage, WatchedFiles>();
+  readonly #watches = new WeakMap<ToolchainPackage, ProvenFiles>();
   readonly #running = new Map<string, Promise<unknown>>();
   readonly #learned: LearnedFile;
 
@@ -77,11 +81,11 @@ export class Toolchains {
     if (path === undefined) return err({ reason: 'unknown-compiler', message: `${request.compiler} is not found` });
     const key = `${path}\0${request.env['LD_LIBRARY_PATH'] ?? ''}`;
     const known = this.#compilers.get(key);
-    if (known !== undefined && isCurrent(known, notBeforeMs)) return known.value;
+    if (known !== undefined && (await isCurrent(known, notBeforeMs))) return known.value;
     return this.#once(`identify\0${key}`, async () => {
       const watch = this.#watch(linkChain(path));
       const value = await this.#identify(path, request.env, watch);
-      remember(this.#compilers, key, { watch, value });
+      remember(this.#compilers, key, { watch: new ProvenFiles(watch), value });
       return value;
     });
   }
@@ -97,7 +101,7 @@ export class Toolchains {
   ): Promise<Result<ToolchainPackage, ToolchainFailure>> {
     const key = [compiler.identity, env['PATH'] ?? '', ...localeVariables.map((name) => env[name] ?? '')].join('\0');
     const known = this.#packages.get(key);
-    if (known !== undefined && isCurrent(known, notBeforeMs)) return known.value;
+    if (known !== undefined && (await isCurrent(known, notBeforeMs))) return known.value;
     if (known !== undefined) this.#answers.delete(compiler.identity); // they may depend on what has changed
     return this.#once(`package\0${key}`, async () => {
       const learned = await this.#package(compiler, env, key);
@@ -107,11 +111,11 @@ export class Toolchains {
   }
 
   /**
-   * Whether every program, library and catalogue of the package is still what was packaged (stats only).
+   * Whether every program, library and catalogue of the package is still what was packaged (watches, or stats).
    * @param notBeforeMs a check made at or after this moment of the monotonic clock will do; default: look now
    */
-  stillCurrent(toolchain: ToolchainPackage, notBeforeMs?: number): boolean {
-    return this.#watches.get(toolchain)?.unchanged(notBeforeMs) === true;
+  async stillCurrent(toolchain: ToolchainPackage, notBeforeMs?: number): Promise<boolean> {
+    return (await this.#watches.get(toolchain)?.unchanged(notBeforeMs)) === true;
   }
 
   async #identify(path: string, env: Env, watch: WatchedFiles): Promise<Result<CompilerIdentity, ToolchainFailure>> {
@@ -147,18 +151,19 @@ export class Toolchains {
       const driver = this.#watch(compiler.chain);
       const answers = this.#answers.get(compiler.identity);
       const asked = answers === undefined ? await this.#answer(compiler.path, env) : ok(answers);
-      if (!asked.ok) return { watch: driver, value: asked };
+      if (!asked.ok) return { watch: new ProvenFiles(driver), value: asked };
       const around = this.#watch(surroundings(asked.value, env));
       const { processes, cacheFolder } = this.#options;
       const workFolder = join(cacheFolder, 'ask');
       const found = await discover({ processes, compiler: compiler.path, answers: asked.value, env, workFolder });
-      if (!found.ok) return { watch: driver, surroundings: around, value: found };
+      if (!found.ok) return { watch: new ProvenFiles(driver), surroundings: this.#proven(around), value: found };
       const watch = this.#watch([...compiler.chain, ...found.value.files, ...found.value.absent]);
       const value = await this.#assemble(compiler, found.value);
       // nothing may have changed between the first question and the last hash, or two versions would be mixed
       if (driver.unchanged() && watch.unchanged()) {
-        if (!value.ok) return { watch, surroundings: around, value };
-        this.#watches.set(value.value.package, watch);
+        const proven = { watch: this.#proven(watch), surroundings: this.#proven(around) };
+        if (!value.ok) return { ...proven, value };
+        this.#watches.set(value.value.package, proven.watch);
         const [files, surroundingFiles] = [watch.kept(), around.kept()];
         if (files !== undefined && surroundingFiles !== undefined) {
           const { probe } = value.value;
@@ -169,9 +174,11 @@ export class Toolchains {
             probe,
           });
         }
-        return { watch, surroundings: around, value: ok(value.value.package) };
+        return { ...proven, value: ok(value.value.package) };
       }
-      if (attempt === attempts) return { watch, value: notShippable(`${compiler.path} keeps changing`) };
+      if (attempt === attempts) {
+        return { watch: this.#proven(watch), value: notShippable(`${compiler.path} keeps changing`) };
+      }
     }
   }
 
@@ -188,8 +195,9 @@ export class Toolchains {
     if (activeLocaleFiles(env, answers, discovery.files).join('\n') !== discovery.locale.join('\n')) return undefined;
     const value = await this.#assemble(compiler, discovery, probe);
     if (!value.ok || !watch.unchanged()) return undefined;
-    this.#watches.set(value.value.package, watch);
-    return { watch, surroundings: around, value: ok(value.value.package) };
+    const proven = { watch: this.#proven(watch), surroundings: this.#proven(around) };
+    this.#watches.set(value.value.package, proven.watch);
+    return { ...proven, value: ok(value.value.package) };
   }
 
   #packageKey(key: string, env: Env): string {
@@ -230,6 +238,10 @@ export class Toolchains {
 
   #watch(paths: readonly string[]): WatchedFiles {
     return WatchedFiles.now(paths, this.#options.nowMs?.());
+  }
+
+  #proven(files: WatchedFiles): ProvenFiles {
+    return new ProvenFiles(files, this.#options.watch);
   }
 
   /** Callers that ask for the same at the same time share one answer. */
@@ -280,8 +292,8 @@ function toolchainPackage(
   };
 }
 
-function isCurrent<T>({ watch, surroundings }: Learned<T>, notBeforeMs: number | undefined): boolean {
-  return watch.unchanged(notBeforeMs) && surroundings?.unchanged(notBeforeMs) !== false;
+async function isCurrent<T>({ watch, surroundings }: Learned<T>, notBeforeMs = performance.now()): Promise<boolean> {
+  return (await watch.unchanged(notBeforeMs)) && (await surroundings?.unchanged(notBeforeMs)) !== false;
 }
 
 function remember<T>(map: Map<string, T>, key: string, value: T): void {

@@ -37,20 +37,24 @@ export class WatchedFiles {
     return new WatchedFiles(files, Infinity);
   }
 
-  get size(): number {
-    return this.#files.length;
+  get paths(): readonly string[] {
+    return this.#files.map(({ path }) => path);
   }
 
-  /** @param notBeforeMs an answer found at or after this moment of the monotonic clock will do; default: look now */
-  unchanged(notBeforeMs = Infinity): boolean {
+  /**
+   * @param notBeforeMs an answer found at or after this moment of the monotonic clock will do; default: look now
+   * @param only looks at these paths of the set, and answers for them
+   */
+  unchanged(notBeforeMs = Infinity, only?: ReadonlySet<string>): boolean {
     if (this.#checkedMs >= notBeforeMs) return true;
     const startedMs = performance.now();
     for (const file of this.#files) {
+      if (only?.has(file.path) === false) continue;
       const now = quietly(lstatSync, file.path);
       if (!same(now, file.link ?? file.seen)) return false;
       if (file.link !== undefined && !same(quietly(statSync, file.path), file.seen)) return false;
     }
-    this.#checkedMs = startedMs;
+    if (only === undefined) this.#checkedMs = startedMs;
     return true;
   }
 

@@ -117,7 +117,7 @@ async function compare(
   const remote = { ...read(join(folder, project)), stderr: inside.stderr, code: inside.code };
   expect(await parts.scanner.unchanged(closure.value)).toBe(true);
   expect(await root.value.current()).toBe(true);
-  expect(parts.toolchains.stillCurrent(toolchain.value)).toBe(true);
+  expect(await parts.toolchains.stillCurrent(toolchain.value)).toBe(true);
   rmSync(folder, { recursive: true, force: true });
   return { plain, remote };
 }

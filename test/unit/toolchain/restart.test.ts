@@ -76,7 +76,7 @@ describe('an agent that starts again', () => {
     expect(after.environment).toEqual(before.environment);
     const digests = (made: ToolchainPackage) => made.blobs().map(({ digest }) => digest.hash);
     expect(digests(after).sort()).toEqual(digests(before).sort());
-    expect(next.toolchains.stillCurrent(after)).toBe(true);
+    expect(await next.toolchains.stillCurrent(after)).toBe(true);
   });
 
   withClang('runs no program to know clang either', async () => {
@@ -164,7 +164,7 @@ describe('a running agent', () => {
       expect(await packageOf('gcc', withFolder)).toBe(before);
       expect(runs.length).toBe(asked);
       scratch.write('libraries/libunrelated.so', '');
-      expect(toolchains.stillCurrent(before)).toBe(true);
+      expect(await toolchains.stillCurrent(before)).toBe(true);
       expect((await packageOf('gcc', withFolder)).id).toEqual(before.id);
       expect(runs.length).toBeGreaterThan(asked);
     },

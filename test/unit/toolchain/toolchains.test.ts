@@ -77,9 +77,9 @@ describe('a compiler', () => {
     if (!identity.ok) throw new Error(identity.error.message);
     const before = await parts.toolchains.package(identity.value, path);
     if (!before.ok) throw new Error(before.error.message);
-    expect(parts.toolchains.stillCurrent(before.value)).toBe(true);
+    expect(await parts.toolchains.stillCurrent(before.value)).toBe(true);
     scratch.link('private/as', '/usr/bin/as');
-    expect(parts.toolchains.stillCurrent(before.value)).toBe(false);
+    expect(await parts.toolchains.stillCurrent(before.value)).toBe(false);
     const after = await parts.toolchains.package(identity.value, path);
     expect(after.ok && after.value.environment['PATH']).toContain(`${scratch.path}/private`);
   });
@@ -123,7 +123,7 @@ describe('a toolchain package', () => {
   withGcc('is made once, has the same id when made again, and another one for another driver', async () => {
     const first = await packageOf('gcc');
     expect(await packageOf('gcc')).toBe(first);
-    expect(parts.toolchains.stillCurrent(first)).toBe(true);
+    expect(await parts.toolchains.stillCurrent(first)).toBe(true);
     parts = scanParts(`${scratch.path}/cache2`);
     const again = await packageOf('gcc');
     expect(again.message.root).toEqual(first.message.root);
@@ -140,9 +140,9 @@ describe('a toolchain package', () => {
     scratch.link('opt/lib/gcc', '/usr/lib/gcc');
     scratch.link('opt/libexec', '/usr/libexec');
     const made = await packageOf('./opt/bin/gcc');
-    expect(parts.toolchains.stillCurrent(made)).toBe(true);
+    expect(await parts.toolchains.stillCurrent(made)).toBe(true);
     copyFileSync('/bin/true', `${scratch.path}/opt/bin/gcc`);
-    expect(parts.toolchains.stillCurrent(made)).toBe(false);
+    expect(await parts.toolchains.stillCurrent(made)).toBe(false);
     expect(await identify('./opt/bin/gcc')).toMatchObject({ ok: false });
   });
 });
