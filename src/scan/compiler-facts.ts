@@ -49,6 +49,7 @@ export class CompilerFactsCache {
   readonly #options: CompilerFactsOptions;
   readonly #known = new Map<string, Remembered>();
   readonly #byFacts = new WeakMap<CompilerFacts, Remembered>();
+  #voided = 0;
   readonly #asking = new Map<string, Promise<Result<CompilerFacts, ScanFailure>>>();
   /** every question so far, by the compiler's identity and language: new flags are asked all of them at once */
   readonly #questions = new Map<string, Map<string, Question>>();
@@ -68,12 +69,9 @@ export class CompilerFactsCache {
     const key = [unit.compilerIdentity, unit.compiler, unit.cwd, ...variables, ...query].join('\0');
     const asked = this.#questionsOf(unit, questions);
     const known = this.#known.get(key);
-    if (
-      known !== undefined &&
-      this.#holds(known, unit.arrivedMs) &&
-      questions.every(({ text }) => answered(known, text))
-    ) {
-      return ok(known.facts);
+    if (known !== undefined) {
+      if (!this.#holds(known, unit.arrivedMs)) this.#voided += 1;
+      else if (questions.every(({ text }) => answered(known, text))) return ok(known.facts);
     }
     const askingKey = `${asked.size}\0${key}`;
     let asking = this.#asking.get(askingKey);
@@ -83,6 +81,11 @@ export class CompilerFactsCache {
     }
     const answer = await asking;
     return signal?.aborted === true ? err({ reason: 'cancelled', message: 'cancelled' }) : answer;
+  }
+
+  /** How often answers have turned out to be void because a directory or a file has changed. */
+  get voided(): number {
+    return this.#voided;
   }
 
   /** Whether the compiler would still say the same, as far as directories and files tell. */

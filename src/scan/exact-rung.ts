@@ -11,7 +11,7 @@ import type { Question } from './dialect-probe.ts';
 import type { DirectiveCache } from './directive-cache.ts';
 import type { Dialect, SourceDirectives } from './directives.ts';
 import type { FileTable, FileVersion, FolderAnswers, TableFile } from './file-table.ts';
-import { fromBytes, IncludeSearch } from './include-search.ts';
+import { fromBytes, IncludeSearch, toBytes } from './include-search.ts';
 import { Macro } from './macro.ts';
 import { evaluateUnit, Unclear, type Evaluation, type UnclearReason, type UnitText } from './preprocessor.ts';
 import type { Closure, ClosureScanner, ScanFailure, ScanUnit } from './scanner.ts';
@@ -57,6 +57,7 @@ export class ExactRung implements ClosureScanner {
   readonly #units = new Map<string, Closure>();
   readonly #grounds = new WeakMap<Closure, Grounds>();
   readonly #distrusted = new Set<string>();
+  #seenVoided = 0;
   readonly #searches = new WeakMap<CompilerFacts, IncludeSearch>();
   readonly #realPaths = new WeakMap<FileVersion, { readonly path: string | undefined }>();
   readonly #lexed = new WeakMap<FileVersion, { readonly dialect: Dialect; readonly directives: SourceDirectives }>();
@@ -91,6 +92,10 @@ export class ExactRung implements ClosureScanner {
     for (let round = 0; round < rounds; round += 1) {
       const facts = await this.#options.facts.of(unit, signal, questions);
       if (!facts.ok) return { kind: 'failed', failure: facts.error };
+      if (this.#options.facts.voided !== this.#seenVoided) {
+        this.#seenVoided = this.#options.facts.voided;
+        this.#options.table.voidProofs();
+      }
       if (questions.length === 0) {
         const known = this.#units.get(key);
         if (known !== undefined && this.#stands(known, facts.value, unit.arrivedMs)) {
@@ -160,6 +165,8 @@ export class ExactRung implements ClosureScanner {
       search: this.#searchOf(unit, facts),
       directivesOf: (version) => this.#directivesOf(version, facts.dialect),
       notBeforeMs: unit.arrivedMs,
+      folderNames: compile.family.kind === 'clang' ? this.#folderNames(unit, facts) : new Map(),
+      folderIdentity: (path) => this.#folderIdentity(path, unit.arrivedMs),
       slice,
       fileNamesKnown: !compile.argv.some((argument) => /^-f(?:macro|file)-prefix-map=/.test(argument)),
     };
@@ -180,6 +187,31 @@ export class ExactRung implements ClosureScanner {
       if (error instanceof Unclear) return error;
       throw error;
     }
+  }
+
+  #folderIdentity(path: string, notBeforeMs: number): string | undefined {
+    const stat = this.#options.table.digests.stats.stat(path, notBeforeMs);
+    return stat === undefined ? undefined : `${stat.dev}:${stat.ino}`;
+  }
+
+  /** clang meets the directories of the command line first; of one that does not exist it meets the parent. */
+  #folderNames(unit: ScanUnit, facts: CompilerFacts): ReadonlyMap<string, string> {
+    const names = new Map<string, string>();
+    const { spelled } = facts.search;
+    const written = unit.compile.search.directories.map(({ path }) => path);
+    for (const name of [...written, ...spelled.quote, ...spelled.angle]) {
+      const at = (path: string) =>
+        this.#folderIdentity(path.startsWith('/') ? path : `${unit.cwd}/${path}`, unit.arrivedMs);
+      const slash = name.lastIndexOf('/');
+      const parent = slash < 0 ? '.' : name.slice(0, slash) || '/';
+      for (const folder of [name, parent]) {
+        const identity = at(folder);
+        if (identity === undefined) continue;
+        if (!names.has(identity)) names.set(identity, toBytes(folder.endsWith('/') ? folder : `${folder}/`));
+        break;
+      }
+    }
+    return names;
   }
 
   #directivesOf(version: FileVersion, dialect: Dialect): SourceDirectives {

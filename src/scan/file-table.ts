@@ -50,6 +50,7 @@ export class FileTable {
   readonly #files = new Map<string, TableFile>();
   readonly #folders = new Map<string, TableFolder>();
   readonly #watchedRoots = new Set<string>();
+  #voided = 0;
 
   constructor(options: FileTableOptions) {
     this.digests = options.digests;
@@ -89,6 +90,16 @@ export class FileTable {
     return false;
   }
 
+  /** Where the events stand; grows too when something happened that no event tells of. */
+  get events(): number {
+    return (this.watch?.events ?? 0) + this.#voided;
+  }
+
+  /** What lies below the watched roots is to be looked at again: something above them may have changed. */
+  voidProofs(): void {
+    this.#voided += 1;
+  }
+
   /** To be called between units: forgets everything when it has become too much. */
   trim(): void {
     if (this.#files.size + this.#folders.size <= this.#limit) return;
@@ -118,7 +129,7 @@ export class TableFile {
     if (this.#checkedMs >= notBeforeMs) return this.#current;
     const { watch } = this.#table;
     if (watch !== undefined && this.#seenEvents !== undefined && watch.provenMs >= notBeforeMs) {
-      if (this.#seenEvents === watch.events) {
+      if (this.#seenEvents === this.#table.events) {
         this.#checkedMs = watch.provenMs;
         return this.#current;
       }
@@ -135,11 +146,13 @@ export class TableFile {
   #look(notBeforeMs: number): void {
     const { digests, watch } = this.#table;
     const nowMs = performance.now();
-    const events = watch?.events;
+    const { events } = this.#table;
     const proves = this.#watched && watch !== undefined && watch.add(folderOf(this.path));
-    const link = digests.stats.lstat(this.path, notBeforeMs);
-    const stat = link !== undefined && isSymlink(link) ? digests.stats.stat(this.path, notBeforeMs) : link;
-    const found = stat !== undefined && isRegular(stat) ? digests.file(this.path, notBeforeMs) : undefined;
+    // a stat from before the watch would not show what happened in between
+    const fromMs = proves ? performance.now() : notBeforeMs;
+    const link = digests.stats.lstat(this.path, fromMs);
+    const stat = link !== undefined && isSymlink(link) ? digests.stats.stat(this.path, fromMs) : link;
+    const found = stat !== undefined && isRegular(stat) ? digests.file(this.path, fromMs) : undefined;
     const record = found?.ok === true ? found.value : undefined;
     if (record === undefined || !this.#sameAs(record)) {
       if (record !== undefined) this.#current = { file: this, path: this.path, record };
@@ -211,16 +224,16 @@ export class TableFolder {
     if (this.#checkedMs >= notBeforeMs) return;
     const { watch, digests } = this.#table;
     if (watch !== undefined && this.#seenEvents !== undefined && watch.provenMs >= notBeforeMs) {
-      if (this.#seenEvents === watch.events) {
+      if (this.#seenEvents === this.#table.events) {
         this.#checkedMs = watch.provenMs;
         return;
       }
     }
     const nowMs = performance.now();
     const readAtMs = Date.now();
-    const events = watch?.events;
+    const { events } = this.#table;
     const proves = this.#watched && watch !== undefined && watch.add(this.path);
-    const stat = digests.stats.stat(this.path, notBeforeMs);
+    const stat = digests.stats.stat(this.path, proves ? performance.now() : notBeforeMs);
     const unchanged = this.#settled && this.#stat !== undefined && stat !== undefined && sameStat(stat, this.#stat);
     if (!unchanged) {
       this.#stat = stat;

@@ -29,7 +29,13 @@ export class TokenStream {
   readonly environment: MacroEnvironment;
   #made = 0;
 
-  constructor(tokens: readonly Token[], environment: MacroEnvironment, active: Set<Macro> = new Set()) {
+  /** @param argument the tokens are a macro's argument: `defined` is a name like others there */
+  constructor(
+    tokens: readonly Token[],
+    environment: MacroEnvironment,
+    active: Set<Macro> = new Set(),
+    readonly argument = false,
+  ) {
     this.environment = environment;
     this.#active = active;
     this.#contexts.push({ tokens, at: 0, macro: undefined });
@@ -142,7 +148,7 @@ export class TokenStream {
   }
 
   #expanded(tokens: readonly Token[]): Token[] {
-    const stream = new TokenStream(tokens, this.environment, this.#active);
+    const stream = new TokenStream(tokens, this.environment, this.#active, true);
     const out: Token[] = [];
     for (let token = stream.next(); token !== undefined; token = stream.next()) out.push(token);
     return out;

@@ -34,6 +34,10 @@ export interface UnitText {
   readonly search: IncludeSearch;
   readonly directivesOf: (version: FileVersion) => SourceDirectives;
   readonly notBeforeMs: number;
+  /** what clang calls directories before it opens the source, each with a slash at the end, by identity */
+  readonly folderNames: ReadonlyMap<string, string>;
+  /** names the directory that a path leads to, however it is spelled */
+  readonly folderIdentity: (path: string) => string | undefined;
   /** moment of the monotonic clock at which the evaluation pauses; whoever resumes it sets the next one */
   readonly slice: { endMs: number };
   /** names mean the same under a -f…-prefix-map? then `__FILE__` is known */
@@ -91,8 +95,11 @@ export function* evaluateUnit(unit: UnitText): Generator<undefined, Evaluation> 
 class UnitEvaluation implements MacroEnvironment {
   readonly #unit: UnitText;
   readonly #macros: (Macro | undefined)[];
+  readonly #folderNames: Map<string, string>;
   readonly #saved = new Map<number, (Macro | undefined)[]>();
   readonly #files = new Set<FileVersion>();
+  /** entries whose real path was opened instead */
+  readonly #passed = new Set<FileVersion>();
   readonly #dependencies = new Set<string>();
   readonly #probes = new Map<string, ExistenceProbe>();
   readonly #questions = new Map<string, Question>();
@@ -114,6 +121,7 @@ class UnitEvaluation implements MacroEnvironment {
   constructor(unit: UnitText) {
     this.#unit = unit;
     this.#macros = unit.facts.macros.slice();
+    this.#folderNames = new Map(unit.folderNames);
     this.#at = unit.search.open(unit.source);
     this.#rules = {
       cxx: unit.language === 'c++',
@@ -148,7 +156,7 @@ class UnitEvaluation implements MacroEnvironment {
 
   result(): Evaluation {
     return {
-      files: [...this.#files],
+      files: [...this.#files, ...[...this.#passed].filter((version) => !this.#files.has(version))],
       dependencies: [...this.#dependencies],
       probes: [...this.#probes.values()],
       trail: this.#trail,
@@ -184,10 +192,11 @@ class UnitEvaluation implements MacroEnvironment {
 
   /** The entry that the real path was asked of has to be there too. */
   #through(found: Found): void {
-    if (found.through !== undefined) this.#files.add(found.through);
+    if (found.through !== undefined) this.#passed.add(found.through);
   }
 
-  *#enter(opened: OpenedFile, version: FileVersion): Generator<undefined> {
+  *#enter(found: OpenedFile, version: FileVersion): Generator<undefined> {
+    const opened = this.#unit.family === 'clang' ? this.#inNamedFolder(found) : found;
     if (this.#depth >= depthLimit) throw new Unclear('too-deep', 'includes are nested too deeply');
     if (performance.now() >= this.#unit.slice.endMs) yield;
     this.#entered.add(opened.file);
@@ -279,6 +288,16 @@ class UnitEvaluation implements MacroEnvironment {
   }
 
   readonly #uncertain = new Set<number>();
+
+  /** clang knows a directory by the name under which it met it first, also when it looks beside a file. */
+  #inNamedFolder(opened: OpenedFile): OpenedFile {
+    const { path } = opened.file;
+    const identity = this.#unit.folderIdentity(path.slice(0, path.lastIndexOf('/')) || '/');
+    if (identity === undefined) return opened;
+    const first = this.#folderNames.get(identity);
+    if (first === undefined) this.#folderNames.set(identity, opened.folder);
+    return first === undefined || first === opened.folder ? opened : { ...opened, folder: first };
+  }
 
   #where(directive: Directive): string {
     return `${fromBytes(this.#at.name)}:${directive.line}`;
@@ -401,7 +420,7 @@ class UnitEvaluation implements MacroEnvironment {
   }
 
   dynamic(name: Token, stream: TokenStream): readonly Token[] | undefined {
-    if (this.#inCondition && name.name === definedName) return [this.#definedOperand(name, stream)];
+    if (this.#inCondition && name.name === definedName && !stream.argument) return [this.#definedOperand(name, stream)];
     const { text } = name;
     if (!text.startsWith('_')) return undefined;
     const computed = computedNames.has(text);
@@ -506,7 +525,7 @@ class UnitEvaluation implements MacroEnvironment {
     this.#through(found);
     if (directive.kind === 'import') {
       const key = this.#onceKey(version);
-      const before = this.#entered.has(opened.file) || this.#once.has(key);
+      const before = this.#entered.has(opened.file) || this.#once.has(key) || this.#hasTwin(version, key);
       this.#once.add(key);
       if (before) {
         this.#read(opened, version, family === 'clang');
@@ -518,6 +537,15 @@ class UnitEvaluation implements MacroEnvironment {
       return;
     }
     yield* this.#enter(opened, version);
+  }
+
+  /** gcc takes what it imports for any file that it has opened, if only to see whether it is there. */
+  #hasTwin(version: FileVersion, key: string): boolean {
+    if (this.#unit.family !== 'gcc') return false;
+    for (const other of this.#files) {
+      if (other.file !== version.file && this.#onceKey(other) === key) return true;
+    }
+    return false;
   }
 
   /** Two files of one key are one file to `#pragma once`: gcc compares content, size and time, clang the inode. */
