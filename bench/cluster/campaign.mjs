@@ -7,7 +7,7 @@ import { makeBoards } from './boards.mjs';
 import { measure } from './measure.mjs';
 import { projects } from './projects.mjs';
 import { measureReference } from './reference.mjs';
-import { families, installIcets } from './sessions.mjs';
+import { families } from './sessions.mjs';
 import { settings } from './settings.mjs';
 
 /** @typedef {import('./results.mjs').RunKey} RunKey */
@@ -18,6 +18,7 @@ import { settings } from './settings.mjs';
 /**
  * @typedef {object} CampaignPlan
  * @property {string} work
+ * @property {{ visible: string[], hidden: string[], build: string }} installed icets
  * @property {readonly string[]} settingNames
  * @property {readonly string[]} projectNames
  * @property {readonly string[]} modes
@@ -33,14 +34,15 @@ import { settings } from './settings.mjs';
  * @property {boolean} weakCxxOnly
  */
 
-/** @typedef {{ visible: string[], hidden: string[], build: string, link: string, cgroupVersion: string }} Installed */
+/** @typedef {{ link: string, cgroupVersion: string }} Conditions */
 
 /**
  * @param {CampaignPlan} plan
- * @returns {Promise<Installed>}
+ * @returns {Promise<Conditions>}
  */
 export async function runCampaign(plan) {
-  const installed = { ...(await installIcets(plan.work)), link: 'not used', cgroupVersion: '?' };
+  /** @type {Conditions} */
+  const conditions = { link: 'unknown (nothing was built)', cgroupVersion: '?' };
   for (const project of projects.filter(({ name }) => plan.projectNames.includes(name))) {
     if (plan.results.reference(project.name, plan.slice) === undefined) await keepReference(plan, project);
     for (const family of families) {
@@ -52,10 +54,10 @@ export async function runCampaign(plan) {
       const launcher = { name: family.name, argv: family.launcher(plan.work) };
       const folder = join(plan.work, `trees/${project.name}-${family.name}`);
       const tree = await project.prepare(folder, launcher, plan.slice);
-      for (const setting of todo) await runFamily({ plan, installed, setting, project, family, tree });
+      for (const setting of todo) await runFamily({ plan, conditions, setting, project, family, tree });
     }
   }
-  return installed;
+  return conditions;
 }
 
 /**
@@ -72,6 +74,14 @@ async function keepReference(plan, project) {
   });
   plan.say(`  ${reference.cpuS.toFixed(1)} s of CPU, ${measured.wallS.toFixed(1)} s`);
 }
+
+/**
+ * Slow things whose figures nobody compares with a target are built once.
+ * @param {CampaignPlan} plan
+ * @param {string} setting
+ * @param {string} family
+ */
+const repetitionsOf = (plan, setting, family) => (setting === 'tiny' || family === 'standalone' ? 1 : plan.repeat);
 
 /**
  * @param {Family} family
@@ -105,7 +115,7 @@ function isTodo(plan, setting, project, family) {
     .map((phase) => modeOf(family, phase))
     .filter((mode) => plan.modes.includes(mode))
     .some((mode) => {
-      for (let i = 1; i <= plan.repeat; i++) {
+      for (let i = 1; i <= repetitionsOf(plan, setting, family.name); i++) {
         if (!plan.results.has(keyOf(plan, setting, project, mode, i))) return true;
       }
       return false;
@@ -114,30 +124,31 @@ function isTodo(plan, setting, project, family) {
 
 /**
  * Cold builds each on boards of their own, the warm ones behind the last of them.
- * @param {{ plan: CampaignPlan, installed: Installed, setting: Setting, project: Project, family: Family,
+ * @param {{ plan: CampaignPlan, conditions: Conditions, setting: Setting, project: Project, family: Family,
  *   tree: import('./projects.mjs').Tree }} run
  */
-async function runFamily({ plan, installed, setting, project, family, tree }) {
-  const { say, results, polite } = plan;
+async function runFamily({ plan, conditions, setting, project, family, tree }) {
+  const { say, results, installed, polite } = plan;
   const isNew = (/** @type {string} */ mode, /** @type {number} */ i) =>
     !results.has(keyOf(plan, setting.name, project, mode, i));
   const [first = 'once', second] = family.phases;
   const warmMode =
     second === undefined || !plan.modes.includes(modeOf(family, second)) ? undefined : modeOf(family, second);
-  const repetitions = Array.from({ length: plan.repeat }, (_, i) => i + 1);
+  const repeat = repetitionsOf(plan, setting.name, family.name);
+  const repetitions = Array.from({ length: repeat }, (_, i) => i + 1);
   const warm = warmMode === undefined ? [] : repetitions.filter((i) => isNew(warmMode, i));
   const coldMode = modeOf(family, first);
   const cold = plan.modes.includes(coldMode) ? repetitions.filter((i) => isNew(coldMode, i)) : [];
   // The warm builds need a first one anyway, which then counts as a cold one.
-  if (cold.length === 0 && warm.length > 0) cold.push(plan.repeat + 1);
+  if (cold.length === 0 && warm.length > 0) cold.push(repeat + 1);
 
   for (const [index, repetition] of cold.entries()) {
     const logs = join(plan.work, 'logs', `${setting.name}-${project.name}-${coldMode}-${repetition}`);
     mkdirSync(logs, { recursive: true });
     const places = { visible: installed.visible, hidden: installed.hidden, submitters: [plan.work] };
     const boards = await makeBoards({ boards: setting.boards, ...places, polite });
-    installed.link = boards.link;
-    installed.cgroupVersion = boards.cgroupVersion;
+    conditions.link = boards.link;
+    conditions.cgroupVersion = boards.cgroupVersion;
     try {
       const hostSlots = plan.remoteOnly ? 0 : plan.hostSlots;
       const session = await family.start({ boards, work: plan.work, logs, slots: plan.slots, hostSlots });

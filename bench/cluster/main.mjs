@@ -12,7 +12,7 @@ import { calibrate, probeFolder } from './calibrate.mjs';
 import { runCampaign } from './campaign.mjs';
 import { projects } from './projects.mjs';
 import { fractionOfIdeal, resultTable, Results } from './results.mjs';
-import { families } from './sessions.mjs';
+import { families, installIcets } from './sessions.mjs';
 import { settings } from './settings.mjs';
 
 const modeNames = families.flatMap(({ name, phases }) =>
@@ -29,7 +29,7 @@ const usage = `usage: npm run bench -- cluster [options]
   --jobs N              of make and ninja (default 12)
   --slots N             compiles at once on each worker (default 2)
   --host-slots N        the same on the submitter (default 2)
-  --repeat N            builds of each mode; the median counts (default 1)
+  --repeat N            builds of each mode; the median counts (default 3; standalone and tiny: 1)
   --slice               a few targets of each project, to see whether it works
   --calibrate           only look whether the boards are what they claim to be
   --resume              what the results file already has is not built again
@@ -46,7 +46,7 @@ const { values: options } = parseArgs({
     jobs: { type: 'string', default: '12' },
     slots: { type: 'string', default: '2' },
     'host-slots': { type: 'string', default: '2' },
-    repeat: { type: 'string', default: '1' },
+    repeat: { type: 'string', default: '3' },
     slice: { type: 'boolean', default: false },
     calibrate: { type: 'boolean', default: false },
     resume: { type: 'boolean', default: false },
@@ -138,10 +138,11 @@ async function main() {
   }
   const projectNames = chosen(options.project, allProjects, allProjects);
   const modes = chosen(options.mode, modeNames, options.all ? modeNames : ['icets-warm']);
-  results = new Results(join(work, 'results.jsonl'), options.resume);
+  const installed = await installIcets(work);
+  results = new Results(join(work, 'results.jsonl'), options.resume, installed.build);
   const started = { load: loadavg()[0] ?? 0 };
   const plan = {
-    ...{ work, settingNames, projectNames, modes, results, say },
+    ...{ work, installed, settingNames, projectNames, modes, results, say },
     jobs: Number(options.jobs),
     slots: Number(options.slots),
     hostSlots: Number(options['host-slots']),
@@ -152,7 +153,7 @@ async function main() {
     // Of the weak cluster only the C++ project is asked for, unless somebody names what to build.
     weakCxxOnly: !options.all && options.project === undefined,
   };
-  const { link, cgroupVersion, build } = await runCampaign(plan);
+  const { link, cgroupVersion } = await runCampaign(plan);
   if (options.all) {
     const rest = { settingNames: ['normal'], projectNames: ['cxx'], remoteOnly: true };
     const able = modes.filter((mode) => /^(distcc|pump|icets)/.test(mode));
@@ -161,7 +162,7 @@ async function main() {
 
   say('');
   say(
-    `icets ${build}, kernel ${release()}, load ${started.load.toFixed(1)} at the start, links ${link}, no added delay,`,
+    `icets ${installed.build}, kernel ${release()}, load ${started.load.toFixed(1)} at the start, links ${link}, no added delay,`,
   );
   say(`CPU quotas and accounting by cgroup v${cgroupVersion}; medians (range) of builds from clean;`);
   say(

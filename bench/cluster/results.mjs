@@ -1,7 +1,7 @@
 // The campaign's results: one JSON line per build, kept in a file so that an interrupted campaign can go on, and the tables
 // made of them. Unaware of how they were measured.
 
-import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { formatTable } from '../builds/table.mjs';
 import { listScheduleS } from './list-schedule.mjs';
 import { describeSetting, settings, sumOfShares } from './settings.mjs';
@@ -43,15 +43,21 @@ export class Results {
 
   /**
    * @param {string} file
-   * @param {boolean} resume whether what the file holds counts
+   * @param {boolean} resume whether what the file holds counts; else it is put aside
+   * @param {string} build of icets; builds with another one do not count
    */
-  constructor(file, resume) {
+  constructor(file, resume, build) {
     this.#file = file;
-    if (!resume || !existsSync(file)) return;
+    if (!existsSync(file)) return;
+    if (!resume) {
+      renameSync(file, file.replace(/jsonl$/, `${Math.round(statSync(file).mtimeMs)}.jsonl`));
+      return;
+    }
     for (const line of readFileSync(file, 'utf8').split('\n')) {
       try {
         const row = JSON.parse(line);
-        if (row.v === 1) this.rows.push(row);
+        const other = row.kind === 'build' && row.mode.startsWith('icets') && row.build !== build;
+        if (row.v === 1 && !other) this.rows.push(row);
       } catch {
         // the last line of an interrupted campaign
       }
