@@ -92,7 +92,7 @@ export async function compareUnit(unit: ScanUnit, listed: Listed, scanner: Closu
   const missing = [...expected].filter((name) => !predicted.has(name));
   const extra = [...predicted].filter((name) => !expected.has(name));
   const real = (list: readonly string[]) =>
-    [...new Set(list.map((name) => realpathSync(absolute(name))))].sort().join('\n');
+    [...new Set(list.map((name) => physical(absolute(name))))].sort().join('\n');
   return {
     kind: 'both',
     closure,
@@ -120,6 +120,14 @@ export function faultOf(comparison: Comparison): string | undefined {
     case 'not-understood':
     case 'not-a-compile':
       return undefined;
+  }
+}
+
+function physical(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
   }
 }
 
