@@ -187,7 +187,9 @@ async function main() {
   const fraction = (/** @type {string} */ setting, /** @type {string} */ project) =>
     fractionOfIdeal(results, { setting, project, mode: 'icets-warm', slice: options.slice })?.toFixed(3) ?? 'none';
   const [cxx, c, weak] = [fraction('normal', 'cxx'), fraction('normal', 'c'), fraction('weak', 'cxx')];
-  if (results.builds().some(({ measured }) => measured.code !== 0)) process.exitCode = 1;
+  const failed = results.builds().some(({ measured }) => measured.code !== 0);
+  const asked = options.setting === undefined && options.project === undefined && options.mode === undefined;
+  if (failed || (asked && [cxx, c, weak].includes('none'))) process.exitCode = 1;
   say('');
   say(`cluster: cxx=${cxx} c=${c} weak=${weak}`);
 }

@@ -166,7 +166,7 @@ export function resultTable(results, settingName, project, slice, remoteOnly) {
       mode,
       `${first.jobs} (${slots})`,
       walls.length === 1 ? wallS.toFixed(1) : `${wallS.toFixed(1)} (${Math.min(...walls)}-${Math.max(...walls)})`,
-      ideal === undefined ? '' : `${((100 * ideal.idealS) / wallS).toFixed(1)} %`,
+      ideal === undefined || remoteOnly ? '' : `${((100 * ideal.idealS) / wallS).toFixed(1)} %`,
       `${(perBoard[0] ?? 0).toFixed(1)} (+${over(({ measured }) => measured.afterS).toFixed(1)})`,
       perWorker.length > 4 ? perWorker.reduce((sum, cpuS) => sum + Number(cpuS), 0).toFixed(1) : perWorker.join(' + '),
       (bytes / 1e6).toFixed(1),
@@ -174,7 +174,8 @@ export function resultTable(results, settingName, project, slice, remoteOnly) {
       remarks(first),
     ]);
   }
-  if (ideal !== undefined) {
+  // Of the other builds the submitter's CPU is what matters.
+  if (ideal !== undefined && !remoteOnly) {
     const rest = ['', '', '', '', ''];
     lines.push([
       'list schedule',
