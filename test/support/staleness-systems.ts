@@ -9,9 +9,11 @@ import { value } from './staleness-headers.ts';
 /** Below /usr/local/include; whoever runs the cases removes it. */
 export const installed = `/usr/local/include/icets-staleness-${process.pid}`;
 
-const asked = (...argv: string[]) => execFileSync('gcc', argv, { encoding: 'utf8' }).trim();
+const copied = 'gcc';
+const asked = (...argv: string[]) => execFileSync(copied, argv, { encoding: 'utf8' }).trim();
 const programs = dirname(asked('-print-prog-name=cc1'));
-const target = asked('-dumpmachine');
+/** The compiler's target, as its folders are named. */
+export const target = asked('-dumpmachine');
 const own = `t/lib/gcc/${target}/${basename(programs)}`;
 const include = `t/${target}/include`;
 
