@@ -15,10 +15,12 @@ import type { Settings } from './settings.ts';
 import { readToken } from './token.ts';
 
 const patienceMs = 3000;
+/** for a connection and an answer; more than `patienceMs`, so that a connection that is not made says why */
+const answerMs = 2 * patienceMs;
 
 /** The cluster's status; the error is one line that says what to do. */
 export async function askCluster(settings: Settings): Promise<Result<ClusterStatus, string>> {
-  const answer = await withCluster(settings, (client) => requestStatus(client, AbortSignal.timeout(patienceMs)));
+  const answer = await withCluster(settings, (client) => requestStatus(client, AbortSignal.timeout(answerMs)));
   return answer.ok ? ok(answer.value as ClusterStatus) : answer;
 }
 

@@ -35,4 +35,10 @@ async function main(): Promise<void> {
   await program.parseAsync();
 }
 
-await main();
+// Timers and sockets of commands do not keep the process alive: without this, one that waits for an answer would end in silence.
+const untilDone = setInterval(() => {}, 2 ** 30);
+try {
+  await main();
+} finally {
+  clearInterval(untilDone);
+}

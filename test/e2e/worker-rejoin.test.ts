@@ -24,6 +24,7 @@ describe('a worker', () => {
       try {
         for (;;) {
           const asked = await cluster.run([icets, 'status', '--json'], { env: { ICETS_SCHEDULER: url } });
+          expect(asked).toMatchObject({ exitCode: 0, stderr: '' });
           const { cluster: status } = JSON.parse(asked.stdout) as { cluster: { workers: { name: string }[] } | null };
           if (status !== null && status.workers.length > 0) {
             expect(status.workers.map(({ name }) => name)).toEqual(['worker-1']);
