@@ -147,6 +147,7 @@ export class ClosureBuilder {
     );
     // the compiler also calls a file nonexistent that stands in the place of a directory
     for (const path of nonexistent) this.existsAgainstHope(path);
+    this.#noteTwins();
     for (const path of written) {
       // `-I file` is warned about, so the file has to be there
       if (!directories.includes(path) && this.#isFile(path)) this.addFile(path);
@@ -163,6 +164,25 @@ export class ClosureBuilder {
       sourceBytes: this.#bytes,
       restsOnTrees: this.#restsOnTrees,
     };
+  }
+
+  /**
+   * One directory under two names counts once, and as the system's if one of the names says so: clang names its headers
+   * alike either way. So which are one is part of the closure, told by places in the command, not by paths.
+   */
+  #noteTwins(): void {
+    const { duplicates } = this.#search;
+    if (duplicates.length === 0) return;
+    const written = this.#unit.compile.search.directories.map(({ path }) => this.absolute(path));
+    const identity = (path: string) => {
+      const stat = this.#stats.stat(path, this.#unit.arrivedMs);
+      return stat === undefined ? undefined : `${stat.dev}:${stat.ino}`;
+    };
+    const kept = this.#quoteAndAngle.map(identity);
+    for (const path of duplicates) {
+      const place = written.indexOf(path);
+      this.#note(`directory ${place < 0 ? path : place} is ${kept.indexOf(identity(path))}`, false);
+    }
   }
 
   #candidates(operand: string, includer: string): string[] {

@@ -35,6 +35,7 @@ export interface ClosureFile {
  * the like. Not the earlier directories in which an include was not found: those only say that this is the right closure.
  */
 export interface ExistenceProbe {
+  /** absolute; or words that are no path, of something else that is not to differ (`exists` is false then) */
   readonly path: string;
   readonly exists: boolean;
 }
