@@ -20,6 +20,7 @@ import { takeUnservedNotes } from '../ipc/unserved-notes.ts';
 import type { AgentStatus } from '../model/status.ts';
 import { CompilerFactsCache } from '../scan/compiler-facts.ts';
 import { CompilerRung } from '../scan/compiler-rung.ts';
+import { cookieFolderOf } from '../scan/cookie-folder.ts';
 import { DirectiveCache } from '../scan/directive-cache.ts';
 import { DirectoryWatch } from '../scan/directory-watch.ts';
 import { ExactRung } from '../scan/exact-rung.ts';
@@ -59,7 +60,12 @@ export async function runAgent(settings: Settings): Promise<string | undefined> 
   const stats = new PathStats();
   const statCache = new StatCache(join(settings.cacheDir, 'agent/digests'));
   const digests = new StatFileDigests(stats, statCache);
-  const cookieFolder = join(settings.cacheDir, `agent/cookies/${process.pid}`);
+  const startTicks = processStartTicks(process.pid) ?? '0';
+  const cookieFolder = cookieFolderOf(
+    join(settings.cacheDir, 'agent/cookies'),
+    { pid: process.pid, startTicks },
+    isRunning,
+  );
   const watch = new DirectoryWatch({ cookieFolder });
   const snapshots = new SystemTrees({ digests, watch });
   const trees = new DiskInputTrees(digests);
@@ -87,7 +93,6 @@ export async function runAgent(settings: Settings): Promise<string | undefined> 
   let lastActiveMs = clock.monotonicMs();
   let serial = 0;
   const session = startedMs.toString(36);
-  const startTicks = processStartTicks(process.pid) ?? '0';
   const parts: InvocationParts = {
     journal: new WriteJournal(join(settings.stateDir, 'agent'), { pid: process.pid, startTicks }, (pid, ticks) =>
       isRunning({ pid, startTicks: ticks }),

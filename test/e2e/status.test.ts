@@ -34,7 +34,7 @@ test.each([
         v: 1,
         agent: null,
         cluster: null,
-        clusterError: expect.stringContaining(`${url} does not answer`) as string,
+        clusterError: expect.stringContaining(`${url} does not answer`),
       });
       expect(words).toMatchObject({ exitCode: 1, stdout: 'agent: none runs; the first compile starts it\n\n' });
       expect(words.stderr).toMatch(/^icets: .* does not answer: .*\n$/);
