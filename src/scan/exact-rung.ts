@@ -11,8 +11,10 @@ import type { Question } from './dialect-probe.ts';
 import type { DirectiveCache } from './directive-cache.ts';
 import type { Dialect, SourceDirectives } from './directives.ts';
 import type { FileTable, FileVersion, FolderAnswers, TableFile } from './file-table.ts';
-import { fromBytes, IncludeSearch, toBytes } from './include-search.ts';
+import { FolderNames } from './folder-names.ts';
+import { fromBytes, IncludeSearch, parentOf, toBytes } from './include-search.ts';
 import { Macro } from './macro.ts';
+import { isDirectory } from './path-stats.ts';
 import { evaluateUnit, Unclear, type Evaluation, type UnclearReason, type UnitText } from './preprocessor.ts';
 import type { Closure, ClosureScanner, ScanFailure, ScanUnit } from './scanner.ts';
 import { inside } from './system-trees.ts';
@@ -165,8 +167,7 @@ export class ExactRung implements ClosureScanner {
       search: this.#searchOf(unit, facts),
       directivesOf: (version) => this.#directivesOf(version, facts.dialect),
       notBeforeMs: unit.arrivedMs,
-      folderNames: compile.family.kind === 'clang' ? this.#folderNames(unit, facts) : new Map(),
-      folderIdentity: (path) => this.#folderIdentity(path, unit.arrivedMs),
+      folderNames: compile.family.kind === 'clang' ? this.#folderNames(unit, facts) : undefined,
       slice,
       fileNamesKnown: !compile.argv.some((argument) => /^-f(?:macro|file)-prefix-map=/.test(argument)),
     };
@@ -189,27 +190,22 @@ export class ExactRung implements ClosureScanner {
     }
   }
 
-  #folderIdentity(path: string, notBeforeMs: number): string | undefined {
-    const stat = this.#options.table.digests.stats.stat(path, notBeforeMs);
-    return stat === undefined ? undefined : `${stat.dev}:${stat.ino}`;
-  }
-
   /** clang meets the directories of the command line first; of one that does not exist it meets the parent. */
-  #folderNames(unit: ScanUnit, facts: CompilerFacts): ReadonlyMap<string, string> {
-    const names = new Map<string, string>();
-    const { spelled } = facts.search;
-    const written = unit.compile.search.directories.map(({ path }) => path);
-    for (const name of [...written, ...spelled.quote, ...spelled.angle]) {
-      const at = (path: string) =>
-        this.#folderIdentity(path.startsWith('/') ? path : `${unit.cwd}/${path}`, unit.arrivedMs);
-      const slash = name.lastIndexOf('/');
-      const parent = slash < 0 ? '.' : name.slice(0, slash) || '/';
-      for (const folder of [name, parent]) {
-        const identity = at(folder);
-        if (identity === undefined) continue;
-        if (!names.has(identity)) names.set(identity, toBytes(folder.endsWith('/') ? folder : `${folder}/`));
-        break;
-      }
+  #folderNames(unit: ScanUnit, facts: CompilerFacts): FolderNames {
+    const { stats } = this.#options.table.digests;
+    const names = new FolderNames((spelling) => {
+      const path = fromBytes(spelling);
+      const stat = stats.stat(path.startsWith('/') ? path : `${unit.cwd}/${path}`, unit.arrivedMs);
+      return stat !== undefined && isDirectory(stat) ? `${stat.dev}:${stat.ino}` : undefined;
+    });
+    const { directories } = unit.compile.search;
+    const given = (option: string) => directories.filter((each) => each.option === option).map(({ path }) => path);
+    const fromVariable = unit.env['CPATH']?.split(':').map((path) => (path === '' ? '.' : path)) ?? [];
+    const { quote, angle } = facts.search.spelled;
+    const inOrder = [given('I'), fromVariable, ...['idirafter', 'iquote', 'isystem'].map(given), quote, angle];
+    for (const path of inOrder.flat()) {
+      const spelling = toBytes(path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path);
+      if (names.folderOf(spelling) === undefined && !path.endsWith('/')) names.meet([parentOf(spelling)]);
     }
     return names;
   }

@@ -36,6 +36,8 @@ interface SearchFolder {
 interface Remembered {
   readonly opened: OpenedFile | undefined;
   readonly through?: FileVersion | undefined;
+  /** spellings of directories that were reached on the way to the last part of a name */
+  readonly reached: readonly string[];
   /** what was looked at: directories, and entries that are no files */
   readonly folders: readonly FolderAnswers[];
   readonly absent: readonly TableFile[];
@@ -54,9 +56,15 @@ export interface SearchOptions {
 
 /** What one translation unit looked at. */
 export interface Trail {
+  /** told of the directories that a search has reached other than those it starts from, as the compiler spells them, in order */
+  readonly meet?: (folders: readonly string[]) => void;
   readonly folders: Set<FolderAnswers>;
   /** entries that exist and are no files */
   readonly absent: Set<TableFile>;
+}
+
+interface Looked extends Trail {
+  readonly reached: string[];
 }
 
 export class IncludeSearch {
@@ -132,6 +140,7 @@ export class IncludeSearch {
     }
     for (const answers of known.folders) trail.folders.add(answers);
     for (const file of known.absent) trail.absent.add(file);
+    if (known.reached.length > 0) trail.meet?.(known.reached);
     return found;
   }
 
@@ -143,7 +152,7 @@ export class IncludeSearch {
     notBeforeMs: number,
     trail: Trail,
   ): Found | undefined {
-    const looked: Trail = { folders: new Set(), absent: new Set() };
+    const looked: Looked = { folders: new Set(), absent: new Set(), reached: [] };
     const text = fromBytes(name);
     let found: Found | undefined;
     if (name.startsWith('/')) {
@@ -171,11 +180,13 @@ export class IncludeSearch {
     this.#known.set(key, {
       opened: found?.opened,
       through: found?.through,
+      reached: looked.reached,
       folders: [...looked.folders],
       absent: [...looked.absent],
     });
     for (const answers of looked.folders) trail.folders.add(answers);
     for (const file of looked.absent) trail.absent.add(file);
+    if (looked.reached.length > 0) trail.meet?.(looked.reached);
     return found;
   }
 
@@ -187,12 +198,13 @@ export class IncludeSearch {
     nextFrom: number | undefined,
     system: boolean,
     notBeforeMs: number,
-    looked: Trail,
+    looked: Looked,
   ): Found | undefined {
     let at = folder;
     for (let from = 0; ;) {
       const slash = name.indexOf('/', from);
       const part = slash < 0 ? name.slice(from) : name.slice(from, slash);
+      if (slash < 0 && from > 0) looked.reached.push(parentOf(spelledFolder + spelledName));
       if (part !== '') {
         const table = this.#table.folder(at);
         const has = table.has(part, notBeforeMs);
@@ -239,6 +251,14 @@ export class IncludeSearch {
     if (path === '' || path === '.') return cwd;
     return path.startsWith('/') ? path : `${cwd === '/' ? '' : cwd}/${path}`;
   }
+}
+
+/** The directory of a file by the file's name: `.` when the name has none. */
+export function parentOf(name: string): string {
+  let end = name.lastIndexOf('/');
+  if (end < 0) return '.';
+  while (end > 1 && name[end - 1] === '/') end -= 1;
+  return end === 0 ? '/' : name.slice(0, end);
 }
 
 /** Bytes as Latin-1 characters, as the lexer sees them. */

@@ -56,6 +56,11 @@ export class TokenStream {
     }
   }
 
+  /** The token that was read last came out of a macro. */
+  get replacing(): boolean {
+    return this.argument || this.#contexts.length > 1;
+  }
+
   peek(): Token | undefined {
     const token = this.raw();
     if (token !== undefined) this.unread(token);

@@ -8,6 +8,7 @@ import { conditionHolds, type ConditionRules } from './condition.ts';
 import { computedNames, type Question } from './dialect-probe.ts';
 import type { Directive, SourceDirectives } from './directives.ts';
 import type { FileVersion, TableFile } from './file-table.ts';
+import type { FolderNames } from './folder-names.ts';
 import {
   fromBytes,
   type Found,
@@ -34,10 +35,8 @@ export interface UnitText {
   readonly search: IncludeSearch;
   readonly directivesOf: (version: FileVersion) => SourceDirectives;
   readonly notBeforeMs: number;
-  /** what clang calls directories before it opens the source, each with a slash at the end, by identity */
-  readonly folderNames: ReadonlyMap<string, string>;
-  /** names the directory that a path leads to, however it is spelled */
-  readonly folderIdentity: (path: string) => string | undefined;
+  /** clang's names of directories, those of the command line being known; undefined for gcc */
+  readonly folderNames: FolderNames | undefined;
   /** moment of the monotonic clock at which the evaluation pauses; whoever resumes it sets the next one */
   readonly slice: { endMs: number };
   /** names mean the same under a -f…-prefix-map? then `__FILE__` is known */
@@ -95,7 +94,6 @@ export function* evaluateUnit(unit: UnitText): Generator<undefined, Evaluation> 
 class UnitEvaluation implements MacroEnvironment {
   readonly #unit: UnitText;
   readonly #macros: (Macro | undefined)[];
-  readonly #folderNames: Map<string, string>;
   readonly #saved = new Map<number, (Macro | undefined)[]>();
   readonly #files = new Set<FileVersion>();
   /** entries whose real path was opened instead */
@@ -103,7 +101,7 @@ class UnitEvaluation implements MacroEnvironment {
   readonly #dependencies = new Set<string>();
   readonly #probes = new Map<string, ExistenceProbe>();
   readonly #questions = new Map<string, Question>();
-  readonly #trail: Trail = { folders: new Set(), absent: new Set() };
+  readonly #trail: Trail;
   readonly #entered = new Set<TableFile>();
   /** keys of files that are not to be read again */
   readonly #once = new Set<string>();
@@ -121,7 +119,7 @@ class UnitEvaluation implements MacroEnvironment {
   constructor(unit: UnitText) {
     this.#unit = unit;
     this.#macros = unit.facts.macros.slice();
-    this.#folderNames = new Map(unit.folderNames);
+    this.#trail = { folders: new Set(), absent: new Set(), meet: (folders) => unit.folderNames?.meet(folders) };
     this.#at = unit.search.open(unit.source);
     this.#rules = {
       cxx: unit.language === 'c++',
@@ -137,18 +135,19 @@ class UnitEvaluation implements MacroEnvironment {
       this.#read(opened, this.#version(opened), true);
     }
     for (const option of this.#unit.macros) this.#commandLineMacro(option);
-    const main = search.open(source);
-    // gcc looks for an -include in the working directory first, clang beside the source's own name for it: both are `./`
-    const commandLine: OpenedFile = { ...search.open('./x'), system: false };
-    const mainVersion = this.#version(main);
+    const written = search.open(source);
+    const mainVersion = this.#version(written);
+    const main = this.#named(written, mainVersion);
     this.#read(main, mainVersion, true);
     for (const name of forcedIncludes) {
       this.#depth = 1;
+      // looked for in the working directory first
+      const commandLine = { ...search.open('./x'), folder: this.#unit.folderNames?.folderOf('.') ?? './' };
       const found = search.find(name, 'quote', false, commandLine, notBeforeMs, this.#trail);
       if (found === undefined) throw new Unclear('include-not-found', `-include ${name} is not found`);
       this.#at = commandLine;
       this.#through(found);
-      yield* this.#enter(found.opened, found.version);
+      yield* this.#enter(this.#named(found.opened, found.version), found.version);
     }
     this.#depth = 0;
     yield* this.#enter(main, mainVersion);
@@ -195,8 +194,7 @@ class UnitEvaluation implements MacroEnvironment {
     if (found.through !== undefined) this.#passed.add(found.through);
   }
 
-  *#enter(found: OpenedFile, version: FileVersion): Generator<undefined> {
-    const opened = this.#unit.family === 'clang' ? this.#inNamedFolder(found) : found;
+  *#enter(opened: OpenedFile, version: FileVersion): Generator<undefined> {
     if (this.#depth >= depthLimit) throw new Unclear('too-deep', 'includes are nested too deeply');
     if (performance.now() >= this.#unit.slice.endMs) yield;
     this.#entered.add(opened.file);
@@ -289,14 +287,10 @@ class UnitEvaluation implements MacroEnvironment {
 
   readonly #uncertain = new Set<number>();
 
-  /** clang knows a directory by the name under which it met it first, also when it looks beside a file. */
-  #inNamedFolder(opened: OpenedFile): OpenedFile {
-    const { path } = opened.file;
-    const identity = this.#unit.folderIdentity(path.slice(0, path.lastIndexOf('/')) || '/');
-    if (identity === undefined) return opened;
-    const first = this.#folderNames.get(identity);
-    if (first === undefined) this.#folderNames.set(identity, opened.folder);
-    return first === undefined || first === opened.folder ? opened : { ...opened, folder: first };
+  /** To be told of every file that is found: clang looks for what it includes beside its first name. */
+  #named(opened: OpenedFile, version: FileVersion): OpenedFile {
+    const folder = this.#unit.folderNames?.folderOfFile(opened.name, version);
+    return folder === undefined || folder === opened.folder ? opened : { ...opened, folder };
   }
 
   #where(directive: Directive): string {
@@ -481,7 +475,9 @@ class UnitEvaluation implements MacroEnvironment {
     return this.#answer({ kind: 'value', text: `${name.text}(${text})` });
   }
 
-  #hasInclude(next: boolean, stream: TokenStream): boolean {
+  #hasInclude(written: boolean, stream: TokenStream): boolean {
+    // clang does not know where it is while it replaces a macro: there it is an ordinary __has_include
+    const next = written && !(this.#unit.family === 'clang' && stream.replacing);
     const open = stream.raw();
     if (!isPunctuator(open, '(')) throw new ExpansionUnclear('__has_include without parentheses');
     const first = stream.peek();
@@ -505,6 +501,7 @@ class UnitEvaluation implements MacroEnvironment {
     const found = search.find(name, form, next, this.#at, notBeforeMs, this.#trail);
     if (found !== undefined) {
       this.#through(found);
+      this.#named(found.opened, found.version);
       this.#read(found.opened, found.version, family === 'clang');
       this.#probes.set(found.opened.file.path, { path: found.opened.file.path, exists: true });
     } else {
@@ -521,7 +518,8 @@ class UnitEvaluation implements MacroEnvironment {
     const found = search.find(named.name, named.form, next, this.#at, notBeforeMs, this.#trail);
     if (found === undefined)
       throw new Unclear('include-not-found', `${this.#where(directive)}: ${fromBytes(named.name)} is not found`);
-    const { opened, version } = found;
+    const { version } = found;
+    const opened = this.#named(found.opened, version);
     this.#through(found);
     if (directive.kind === 'import') {
       const key = this.#onceKey(version);
