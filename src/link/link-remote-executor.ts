@@ -4,7 +4,7 @@ import { zeroTimings } from '../model/action.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import type { CacheLimits, ClusterRemoval } from '../model/cache-limits.ts';
 import type { RemoteFailure } from '../model/failure.ts';
-import type { RemoteExecutor } from '../model/remote-executor.ts';
+import type { QuarantineChange, RemoteExecutor } from '../model/remote-executor.ts';
 import { LinkBlobStore, type ConnectionSource, type LinkBlobStoreOptions } from './link-blob-store.ts';
 import { checkedActionResult } from './message-check.ts';
 import { readStage } from './peer-service.ts';
@@ -33,6 +33,10 @@ export function linkRemoteExecutor(client: ConnectionSource, options: LinkBlobSt
       });
     },
 
+    quarantineWorker: (worker, why) => requestQuarantine(client, { worker, why, lift: false }),
+
+    liftQuarantine: (worker) => requestQuarantine(client, { worker, why: '', lift: true }),
+
     async execute(request, onStage, signal) {
       const connection = await client.connection(signal);
       if (!connection.ok) return connection;
@@ -55,6 +59,18 @@ export function linkRemoteExecutor(client: ConnectionSource, options: LinkBlobSt
       return ok({ result: result.value, cached, worker, attempts, timings: timings ?? zeroTimings });
     },
   };
+}
+
+/** Puts workers of a name into quarantine, or lifts it. */
+export async function requestQuarantine(
+  client: ConnectionSource,
+  request: { readonly worker: string; readonly why: string; readonly lift: boolean },
+): Promise<Result<QuarantineChange, RemoteFailure>> {
+  const connection = await client.connection();
+  if (!connection.ok) return connection;
+  return connection.value.request({ $case: 'quarantineWorker', value: request }, 'quarantineWorkerReply', {
+    timeoutMs: 10_000,
+  });
 }
 
 /** The scheduler's status as JSON carries it (model/status.ts ClusterStatus); its shape is not checked. */

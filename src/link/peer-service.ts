@@ -57,6 +57,8 @@ export function serveClient(options: ClientServiceOptions): PeerService {
           return getActionResult(executor, body.value, context);
         case 'status':
           return Promise.resolve(ok({ $case: 'statusReply', value: { json: JSON.stringify(options.status()) } }));
+        case 'quarantineWorker':
+          return quarantineWorker(executor, body.value);
         case 'trimCache':
           return trimCache(options.trimCache, body.value);
         default:
@@ -81,6 +83,19 @@ async function getActionResult(
   if (!action.ok) return action;
   const found = await executor.getActionResult(action.value, context.signal);
   return found.ok ? ok({ $case: 'actionResultReply', value: { result: found.value } }) : found;
+}
+
+async function quarantineWorker(
+  executor: RemoteExecutor,
+  { worker, why, lift }: FrameValue<'quarantineWorker'>,
+): Promise<Result<FrameBody, RemoteFailure>> {
+  const name = printable(worker, 128);
+  if (name === '' || name !== worker) return err({ reason: 'invalid-request', message: 'no name of a worker' });
+  const changed = lift
+    ? await executor.liftQuarantine?.(name)
+    : await executor.quarantineWorker?.(name, printable(why, 400));
+  if (changed === undefined) return err({ reason: 'incompatible', message: 'no worker can be quarantined here' });
+  return changed.ok ? ok({ $case: 'quarantineWorkerReply', value: changed.value }) : changed;
 }
 
 async function trimCache(

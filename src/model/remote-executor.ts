@@ -30,6 +30,12 @@ export type ExecuteStage =
   | { readonly kind: 'leased'; readonly worker: string }
   | { readonly kind: 'running'; readonly worker: string };
 
+export interface QuarantineChange {
+  readonly wasQuarantined: boolean;
+  /** workers of this name that are connected */
+  readonly connected: number;
+}
+
 export interface RemoteExecutor {
   readonly blobs: BlobStore;
 
@@ -38,6 +44,13 @@ export interface RemoteExecutor {
 
   /** Tells that the result under this key failed the caller's proof and is to be dropped. Not there where that cannot be. */
   rejectResult?(key: Digest, why: string): void;
+
+  /**
+   * Workers of this name get no further actions, and results that they left are not used, until that is lifted. Not there where
+   * that cannot be.
+   */
+  quarantineWorker?(worker: string, why: string): Promise<Result<QuarantineChange, RemoteFailure>>;
+  liftQuarantine?(worker: string): Promise<Result<QuarantineChange, RemoteFailure>>;
 
   /** Runs an action whose blobs are in `blobs`. A compiler's non-zero exit is a result, not a failure. */
   execute(

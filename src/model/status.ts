@@ -30,6 +30,17 @@ export interface ResultCacheStatus {
   readonly rejected: number;
 }
 
+/** A worker that gave wrong results: it gets no actions until that is lifted. */
+export interface QuarantinedWorker {
+  /** its name */
+  readonly worker: string;
+  /** of workers that had the name */
+  readonly ids: readonly string[];
+  readonly why: string;
+  /** milliseconds since the epoch */
+  readonly sinceMs: number;
+}
+
 export interface ClusterStatus {
   readonly version: string;
   readonly startedMs: number;
@@ -38,6 +49,8 @@ export interface ClusterStatus {
   readonly completed: number;
   readonly cacheHits: number;
   readonly workers: readonly WorkerStatus[];
+  /** found out by an audit; connected now or not */
+  readonly quarantined: readonly QuarantinedWorker[];
   readonly store: { readonly blobs: number; readonly bytes: number; readonly limitBytes: number };
   readonly results: ResultCacheStatus;
 }

@@ -11,15 +11,18 @@ export interface LearnedStore {
   save(data: unknown): Promise<void>;
 }
 
-/** A JSON file, replaced as a whole. */
-export function learnedFile(path: string, log: Log): LearnedStore {
+/**
+ * A JSON file, replaced as a whole.
+ * @param what it holds, for the log
+ */
+export function learnedFile(path: string, log: Log, what = 'learned costs'): LearnedStore {
   return {
     async load() {
       try {
         return JSON.parse(await readFile(path, 'utf8')) as unknown;
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
-          log.warn({ path, error: String(error) }, 'learned costs are unreadable, starting afresh');
+          log.warn({ path, error: String(error) }, `${what}: unreadable, starting afresh`);
         }
         return undefined;
       }
@@ -32,7 +35,7 @@ export function learnedFile(path: string, log: Log): LearnedStore {
         await rename(temporary, path);
       } catch (error) {
         await rm(temporary, { force: true }).catch(() => undefined);
-        log.warn({ path, error: String(error) }, 'learned costs could not be saved');
+        log.warn({ path, error: String(error) }, `${what}: not saved`);
       }
     },
   };

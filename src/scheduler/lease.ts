@@ -77,6 +77,12 @@ export class Lease {
     this.#abort.abort();
   }
 
+  /** What the worker gives is not to be believed any more. */
+  revoke(): void {
+    this.#end(err({ reason: 'disconnected', message: `worker ${this.member.name} is in quarantine` }));
+    this.#abort.abort();
+  }
+
   async #run(): Promise<void> {
     const { member, request } = this.#options;
     let result: Result<LeaseOutcome, RemoteFailure>;

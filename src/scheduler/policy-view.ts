@@ -6,6 +6,7 @@ import type { Learning } from '../policy/learn.ts';
 import { foreignLoad, memoryBudget } from '../policy/prediction.ts';
 import type { PolicyLease, PolicySnapshot, PolicyUnit, PolicyWorker, QueuedUnit } from '../policy/snapshot.ts';
 import type { Member } from './member.ts';
+import type { QuarantineList } from './quarantine-list.ts';
 import type { Task } from './task.ts';
 import type { WorkerHealth } from './worker-health.ts';
 
@@ -15,6 +16,7 @@ export interface ViewSources {
   readonly ledger: ClientLedger;
   readonly learning: Learning;
   readonly health: WorkerHealth;
+  readonly quarantine: QuarantineList;
   readonly clock: Clock;
 }
 
@@ -60,7 +62,10 @@ function workerOf(member: Member, sources: ViewSources, nowMs: number): PolicyWo
     memoryBudgetBytes: memoryBudget(info.memoryBytes, free, member.leasedBytesThen),
     toolchains: member.toolchains,
     brokenToolchains: new Set(state?.brokenToolchains ?? []),
-    available: state?.draining !== true && !sources.health.isQuarantined(info.id, nowMs),
+    available:
+      state?.draining !== true &&
+      !sources.health.isQuarantined(info.id, nowMs) &&
+      sources.quarantine.find(member.name, info.id) === undefined,
     leases: leasesOf(member, nowMs),
   };
 }

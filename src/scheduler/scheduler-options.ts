@@ -39,6 +39,8 @@ export interface SchedulerOptions {
   readonly version: string;
   /** not given: what is learned ends with the process */
   readonly learned?: LearnedStore;
+  /** where workers in quarantine are remembered; not given: that ends with the process */
+  readonly quarantined?: LearnedStore;
   readonly policy?: PolicySettings;
   readonly quarantine?: QuarantineOptions;
   /** how long an action that no connected worker may run waits for one to join; 2 s */

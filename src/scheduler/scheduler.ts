@@ -12,7 +12,13 @@ import type { CacheLimits, ClusterRemoval } from '../model/cache-limits.ts';
 import type { Clock, Timer } from '../model/clock.ts';
 import { digestKey, parseDigest, type Digest } from '../model/digest.ts';
 import type { RemoteFailure } from '../model/failure.ts';
-import type { ExecuteOutcome, ExecuteRequest, ExecuteStage, RemoteExecutor } from '../model/remote-executor.ts';
+import type {
+  ExecuteOutcome,
+  ExecuteRequest,
+  ExecuteStage,
+  QuarantineChange,
+  RemoteExecutor,
+} from '../model/remote-executor.ts';
 import type { ClusterStatus } from '../model/status.ts';
 import type { LeaseOutcome, WorkerHandle, WorkerMembership, WorkerPool } from '../model/worker-pool.ts';
 import { choose } from '../policy/choose.ts';
@@ -23,6 +29,7 @@ import { defaultSettings, type Assignment } from '../policy/snapshot.ts';
 import { Lease } from './lease.ts';
 import { Member } from './member.ts';
 import { foreignLoadOf, policyView } from './policy-view.ts';
+import { QuarantineList } from './quarantine-list.ts';
 import { ResultKeeper, type ActionFacts } from './result-keeper.ts';
 import { zeroCounters, type SchedulerCounters, type SchedulerOptions } from './scheduler-options.ts';
 import { clusterStatus } from './status-view.ts';
@@ -45,6 +52,7 @@ export class Scheduler implements RemoteExecutor, WorkerPool {
   readonly #learning: Learning;
   readonly #keeper: ResultKeeper;
   readonly #health: WorkerHealth;
+  readonly #quarantine: QuarantineList;
   readonly #ledger = new ClientLedger();
   readonly #startedMs: number;
   /** tasks that equal requests join, by their keys */
@@ -62,8 +70,9 @@ export class Scheduler implements RemoteExecutor, WorkerPool {
   #nextId = 1;
   #closed = false;
 
-  private constructor(options: SchedulerOptions, learning: Learning) {
+  private constructor(options: SchedulerOptions, learning: Learning, quarantine: QuarantineList) {
     this.#options = options;
+    this.#quarantine = quarantine;
     this.blobs = options.blobs;
     this.#clock = options.clock;
     this.#log = options.log;
@@ -76,7 +85,8 @@ export class Scheduler implements RemoteExecutor, WorkerPool {
   /** Reads what was learned and starts with an empty queue and no workers. */
   static async open(options: SchedulerOptions): Promise<Scheduler> {
     const learned = await options.learned?.load();
-    return new Scheduler(options, new Learning(parseLearned(learned)));
+    const quarantine = await QuarantineList.open(options.quarantined);
+    return new Scheduler(options, new Learning(parseLearned(learned)), quarantine);
   }
 
   /** Fails what is queued, cancels what runs, saves what was learned. */
@@ -106,6 +116,7 @@ export class Scheduler implements RemoteExecutor, WorkerPool {
       members: [...this.#members.values()],
       learning: this.#learning,
       health: this.#health,
+      quarantine: this.#quarantine,
       store: this.#options.blobs.figures?.() ?? { blobs: 0, bytes: 0, limitBytes: 0 },
       results: {
         ...(this.#options.actionCache.figures?.() ?? { entries: 0, bytes: 0, limitBytes: 0, evicted: 0 }),
@@ -117,10 +128,45 @@ export class Scheduler implements RemoteExecutor, WorkerPool {
   }
 
   async getActionResult(key: Digest): Promise<Result<ActionResult | undefined, RemoteFailure>> {
-    const found = await this.#keeper.find(key);
+    const found = await this.#findKept(key);
     if (found === undefined) this.#counters.cacheMisses += 1;
     else this.#counters.cacheHits += 1;
     return ok(found);
+  }
+
+  /** What a worker in quarantine left is not believed: it is dropped. */
+  async #findKept(key: Digest): Promise<ActionResult | undefined> {
+    const found = await this.#keeper.find(key);
+    if (found === undefined || this.#quarantine.find(found.executionMetadata?.worker ?? '') === undefined) return found;
+    this.#counters.rejected += 1;
+    await this.#keeper.drop(key);
+    return undefined;
+  }
+
+  /** Takes back what such workers have in hand; other workers get it. */
+  async quarantineWorker(worker: string, why: string): Promise<Result<QuarantineChange, RemoteFailure>> {
+    const members = this.#membersNamed(worker);
+    const wasQuarantined = this.#quarantine.find(worker) !== undefined;
+    const ids = members.map((member) => member.handle.info.id);
+    const adding = this.#quarantine.add({ worker, ids, why, sinceMs: this.#clock.nowMs() });
+    if (this.#quarantine.find(worker) !== undefined) {
+      this.#log.error({ worker, why, connected: ids.length }, 'worker quarantined until its owner lifts it');
+      for (const member of members) for (const lease of [...member.leases]) lease.revoke();
+      this.#dispatchSoon();
+    }
+    const added = await adding;
+    return added.ok ? ok({ wasQuarantined, connected: members.length }) : added;
+  }
+
+  async liftQuarantine(worker: string): Promise<Result<QuarantineChange, RemoteFailure>> {
+    const wasQuarantined = await this.#quarantine.remove(worker);
+    if (wasQuarantined) this.#log.info({ worker }, 'quarantine lifted');
+    this.#dispatchSoon();
+    return ok({ wasQuarantined, connected: this.#membersNamed(worker).length });
+  }
+
+  #membersNamed(worker: string): Member[] {
+    return [...this.#members.values()].filter((member) => member.name === worker);
   }
 
   rejectResult(key: Digest, why: string): void {
@@ -166,7 +212,7 @@ export class Scheduler implements RemoteExecutor, WorkerPool {
     const joined = this.#joinable(key, request);
     if (joined !== undefined) return this.#await(joined, onStage, signal);
     if (!request.skipCacheLookup) {
-      const found = await this.#keeper.find(key);
+      const found = await this.#findKept(key);
       if (found !== undefined) {
         this.#counters.cacheHits += 1;
         const worker = found.executionMetadata?.worker ?? '';
@@ -277,6 +323,7 @@ export class Scheduler implements RemoteExecutor, WorkerPool {
       ledger: this.#ledger,
       learning: this.#learning,
       health: this.#health,
+      quarantine: this.#quarantine,
       clock: this.#clock,
     });
     const decision = choose(snapshot, this.#options.policy ?? defaultSettings);

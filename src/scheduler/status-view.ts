@@ -3,18 +3,25 @@
 import type { ClusterStatus, WorkerStatus } from '../model/status.ts';
 import type { Learning } from '../policy/learn.ts';
 import type { Member } from './member.ts';
+import type { QuarantineList } from './quarantine-list.ts';
 import type { WorkerHealth } from './worker-health.ts';
 
-export interface StatusSources extends Omit<ClusterStatus, 'workers'> {
+export interface StatusSources extends Omit<ClusterStatus, 'workers' | 'quarantined'> {
   readonly nowMs: number;
   readonly members: readonly Member[];
   readonly learning: Learning;
   readonly health: WorkerHealth;
+  readonly quarantine: QuarantineList;
 }
 
-export function clusterStatus({ nowMs, members, learning, health, ...rest }: StatusSources): ClusterStatus {
+export function clusterStatus({ members, quarantine, ...sources }: StatusSources): ClusterStatus {
+  const { nowMs, learning, health, ...rest } = sources;
   const ids = members.map((member) => member.handle.info.id);
-  return { ...rest, workers: members.map((member) => workerStatus(member, ids, learning, health, nowMs)) };
+  const workers = members.map((member) => {
+    const audited = quarantine.find(member.name, member.handle.info.id);
+    return { ...workerStatus(member, ids, learning, health, nowMs), ...(audited && { quarantined: audited.why }) };
+  });
+  return { ...rest, workers, quarantined: quarantine.entries };
 }
 
 function workerStatus(

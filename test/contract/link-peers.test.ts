@@ -325,6 +325,31 @@ describe('an agent', () => {
     expect(await requestTrim(without, { maxBytes: 0 })).toMatchObject({ error: { reason: 'incompatible' } });
   });
 
+  test('puts a worker into quarantine and lifts it, where the scheduler can', async () => {
+    const asked: unknown[] = [];
+    const executor: RemoteExecutor = {
+      ...idleExecutor(),
+      quarantineWorker: async (worker, why) => {
+        asked.push({ worker, why });
+        return ok({ wasQuarantined: false, connected: 2 });
+      },
+      liftQuarantine: async (worker) => {
+        asked.push({ lifted: worker });
+        return ok({ wasQuarantined: true, connected: 0 });
+      },
+    };
+    const remote = linkRemoteExecutor(client(await server({ executor })));
+    const answer = await remote.quarantineWorker?.('board 3', 'other\nbytes');
+    expect(answer).toEqual(ok({ wasQuarantined: false, connected: 2 }));
+    expect(await remote.liftQuarantine?.('board 3')).toEqual(ok({ wasQuarantined: true, connected: 0 }));
+    expect(asked).toEqual([{ worker: 'board 3', why: 'other?bytes' }, { lifted: 'board 3' }]);
+    const invalid = { ok: false, error: { reason: 'invalid-request' } };
+    expect(await remote.quarantineWorker?.('', 'why')).toMatchObject(invalid);
+    expect(await remote.quarantineWorker?.('a\nb', 'why')).toMatchObject(invalid);
+    const without = linkRemoteExecutor(client(await server()));
+    expect(await without.liftQuarantine?.('board 3')).toMatchObject({ error: { reason: 'incompatible' } });
+  });
+
   test('does not get a result with a path out of the root', async () => {
     const bad = ActionResult.fromPartial({ outputFiles: [{ path: '/etc/passwd', digest: action }] });
     const executor: RemoteExecutor = { ...idleExecutor(), getActionResult: async () => ok(bad) };

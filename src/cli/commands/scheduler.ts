@@ -52,6 +52,7 @@ async function runScheduler(settings: Settings, listen: { host: string; port: nu
     log,
     version,
     learned: learnedFile(join(settings.stateDir, 'learned.json'), log),
+    quarantined: learnedFile(join(settings.stateDir, 'quarantine.json'), log, 'workers in quarantine'),
   });
   const server = await startLinkServer({
     ...listen,

@@ -54,6 +54,8 @@ export interface Frame {
     | { $case: "executeReply"; value: ExecuteReply }
     | { $case: "executeStage"; value: ExecuteStage }
     | { $case: "rejectResult"; value: RejectResult }
+    | { $case: "quarantineWorker"; value: QuarantineWorker }
+    | { $case: "quarantineWorkerReply"; value: QuarantineWorkerReply }
     | { $case: "lease"; value: Lease }
     | { $case: "leaseReply"; value: LeaseReply }
     | { $case: "workerState"; value: WorkerState }
@@ -149,6 +151,22 @@ export interface RejectResult {
     | undefined;
   /** for people */
   why: string;
+}
+
+/** Workers of this name get no further actions, and what they left in the cache is not used, until that is lifted. */
+export interface QuarantineWorker {
+  /** name */
+  worker: string;
+  /** for people */
+  why: string;
+  lift: boolean;
+}
+
+export interface QuarantineWorkerReply {
+  /** before this request */
+  wasQuarantined: boolean;
+  /** workers of this name */
+  connected: number;
 }
 
 export interface ActionResultReply {
@@ -362,6 +380,12 @@ export const Frame: MessageFns<Frame> = {
         break;
       case "rejectResult":
         RejectResult.encode(message.body.value, writer.uint32(282).fork()).join();
+        break;
+      case "quarantineWorker":
+        QuarantineWorker.encode(message.body.value, writer.uint32(290).fork()).join();
+        break;
+      case "quarantineWorkerReply":
+        QuarantineWorkerReply.encode(message.body.value, writer.uint32(298).fork()).join();
         break;
       case "lease":
         Lease.encode(message.body.value, writer.uint32(322).fork()).join();
@@ -607,6 +631,25 @@ export const Frame: MessageFns<Frame> = {
             message.body = { $case: "rejectResult", value: RejectResult.decode(reader, reader.uint32()) };
             continue;
           }
+          case 36: {
+            if (tag !== 290) {
+              break;
+            }
+
+            message.body = { $case: "quarantineWorker", value: QuarantineWorker.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 37: {
+            if (tag !== 298) {
+              break;
+            }
+
+            message.body = {
+              $case: "quarantineWorkerReply",
+              value: QuarantineWorkerReply.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
           case 40: {
             if (tag !== 322) {
               break;
@@ -818,6 +861,21 @@ export const Frame: MessageFns<Frame> = {
       case "rejectResult": {
         if (object.body?.value !== undefined && object.body?.value !== null) {
           message.body = { $case: "rejectResult", value: RejectResult.fromPartial(object.body.value) };
+        }
+        break;
+      }
+      case "quarantineWorker": {
+        if (object.body?.value !== undefined && object.body?.value !== null) {
+          message.body = { $case: "quarantineWorker", value: QuarantineWorker.fromPartial(object.body.value) };
+        }
+        break;
+      }
+      case "quarantineWorkerReply": {
+        if (object.body?.value !== undefined && object.body?.value !== null) {
+          message.body = {
+            $case: "quarantineWorkerReply",
+            value: QuarantineWorkerReply.fromPartial(object.body.value),
+          };
         }
         break;
       }
@@ -1803,6 +1861,152 @@ export const RejectResult: MessageFns<RejectResult> = {
     const message = createBaseRejectResult();
     message.key = (object.key !== undefined && object.key !== null) ? Digest.fromPartial(object.key) : undefined;
     message.why = object.why ?? "";
+    return message;
+  },
+};
+
+function createBaseQuarantineWorker(): QuarantineWorker {
+  return { worker: "", why: "", lift: false };
+}
+
+export const QuarantineWorker: MessageFns<QuarantineWorker> = {
+  encode(message: QuarantineWorker, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.worker !== "") {
+      writer.uint32(10).string(message.worker);
+    }
+    if (message.why !== "") {
+      writer.uint32(18).string(message.why);
+    }
+    if (message.lift !== false) {
+      writer.uint32(24).bool(message.lift);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): QuarantineWorker {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseQuarantineWorker();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.worker = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.why = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.lift = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<QuarantineWorker>): QuarantineWorker {
+    return QuarantineWorker.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<QuarantineWorker>): QuarantineWorker {
+    const message = createBaseQuarantineWorker();
+    message.worker = object.worker ?? "";
+    message.why = object.why ?? "";
+    message.lift = object.lift ?? false;
+    return message;
+  },
+};
+
+function createBaseQuarantineWorkerReply(): QuarantineWorkerReply {
+  return { wasQuarantined: false, connected: 0 };
+}
+
+export const QuarantineWorkerReply: MessageFns<QuarantineWorkerReply> = {
+  encode(message: QuarantineWorkerReply, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.wasQuarantined !== false) {
+      writer.uint32(8).bool(message.wasQuarantined);
+    }
+    if (message.connected !== 0) {
+      writer.uint32(16).uint32(message.connected);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): QuarantineWorkerReply {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseQuarantineWorkerReply();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.wasQuarantined = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.connected = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<QuarantineWorkerReply>): QuarantineWorkerReply {
+    return QuarantineWorkerReply.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<QuarantineWorkerReply>): QuarantineWorkerReply {
+    const message = createBaseQuarantineWorkerReply();
+    message.wasQuarantined = object.wasQuarantined ?? false;
+    message.connected = object.connected ?? 0;
     return message;
   },
 };
