@@ -10,13 +10,14 @@ interface Value {
 }
 
 export interface ConditionRules {
-  readonly cxx: boolean;
+  readonly operatorNames: boolean;
+  readonly trueIsOne: boolean;
   /** plain `char` is unsigned on the target */
   readonly unsignedChar: boolean;
   readonly unsignedWideChar: boolean;
 }
 
-const cxxOperators: Readonly<Record<string, string>> = {
+const operatorNames: Readonly<Record<string, string>> = {
   and: '&&',
   or: '||',
   not: '!',
@@ -81,7 +82,7 @@ class ConditionParser {
     const token = this.#tokens[this.#at];
     if (token === undefined) return undefined;
     if (token.kind === 'punctuator') return token.text;
-    return token.kind === 'name' && this.#rules.cxx ? cxxOperators[token.text] : undefined;
+    return token.kind === 'name' && this.#rules.operatorNames ? operatorNames[token.text] : undefined;
   }
 
   #comma(evaluated: boolean): Value {
@@ -159,7 +160,7 @@ class ConditionParser {
       case 'character':
         return characterValue(token.text, this.#rules);
       case 'name':
-        if (this.#rules.cxx && token.text === 'true') return one;
+        if (this.#rules.trueIsOne && token.text === 'true') return one;
         if (/[^\x20-\x7e]/.test(token.text)) throw new ExpansionUnclear('a name beyond ASCII');
         return zero;
       default:

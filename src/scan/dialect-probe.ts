@@ -11,6 +11,10 @@ export interface Question {
 }
 
 export interface DialectAnswers {
+  /** `and`, `compl` and the like are operators of #if */
+  readonly operatorNames: boolean;
+  /** `true` is 1 in #if */
+  readonly trueIsOne: boolean;
   readonly defined: ReadonlyMap<string, boolean>;
   readonly values: ReadonlyMap<string, bigint>;
 }
@@ -61,6 +65,12 @@ const dialectText = `#define ${prefix}ON 1
 ??=define ${prefix}TRIGRAPHS 1
 #if 1 //**/ 2
 #define ${prefix}LINE_COMMENTS 1
+#endif
+#if !(compl - 1)
+#define ${prefix}OPERATOR_NAMES 1
+#endif
+#if true
+#define ${prefix}TRUE 1
 #endif
 #define ${prefix}RAW_STRINGS 1
 R"(
@@ -119,7 +129,7 @@ export function readAnswers(printed: string, questions: readonly Question[]): Pr
     }
   });
   return {
-    answers: { defined, values },
+    answers: { defined, values, operatorNames: told.has('OPERATOR_NAMES'), trueIsOne: told.has('TRUE') },
     dialect: {
       trigraphs: told.has('TRIGRAPHS'),
       lineComments: told.has('LINE_COMMENTS'),

@@ -51,8 +51,7 @@ interface Grounds {
 const sliceMs = 10;
 const rounds = 6;
 const macroLimit = 2_000_000;
-const refusedOptions =
-  /^-(?:traditional|traditional-cpp|remap|fno-operator-names|fms-extensions|fms-compatibility|I-|undef)$/;
+const refusedOptions = /^-(?:traditional|traditional-cpp|remap|fms-extensions|fms-compatibility|I-|undef)$/;
 
 export class ExactRung implements ClosureScanner {
   readonly #options: ExactRungOptions;
@@ -159,7 +158,6 @@ export class ExactRung implements ClosureScanner {
     const slice = { endMs: performance.now() + sliceMs };
     const text: UnitText = {
       family: compile.family.kind,
-      language: compile.language,
       source: compile.source,
       macros: compile.macros,
       forcedIncludes: [...imacros, ...include],

@@ -2,7 +2,6 @@
 // at the text between directives. Unaware of the disk beyond its file table, and of running compilers.
 
 import type { CompilerFamily } from '../compiler/compiler-family.ts';
-import type { SourceLanguage } from '../compiler/parsed-compile.ts';
 import type { CompilerFacts } from './compiler-facts.ts';
 import { conditionHolds, type ConditionRules } from './condition.ts';
 import { computedNames, type Question } from './dialect-probe.ts';
@@ -25,7 +24,6 @@ import type { ExistenceProbe } from './scanner.ts';
 
 export interface UnitText {
   readonly family: CompilerFamily['kind'];
-  readonly language: SourceLanguage;
   readonly source: string;
   /** `-D` and `-U` as argv elements, in order */
   readonly macros: readonly string[];
@@ -87,7 +85,12 @@ const builtinName = /^__(?:has|is)_|^__building_module$/;
 /** Pauses when the time slice is used up; to be resumed with `next()`. @throws Unclear */
 export function* evaluateUnit(unit: UnitText): Generator<undefined, Evaluation> {
   const evaluation = new UnitEvaluation(unit);
-  yield* evaluation.run();
+  try {
+    yield* evaluation.run();
+  } catch (error) {
+    // what was met on a way that a missing answer has opened means nothing
+    if (!(error instanceof Unclear) || evaluation.result().questions.length === 0) throw error;
+  }
   return evaluation.result();
 }
 
@@ -122,7 +125,8 @@ class UnitEvaluation implements MacroEnvironment {
     this.#trail = { folders: new Set(), absent: new Set(), meet: (folders) => unit.folderNames?.meet(folders) };
     this.#at = unit.search.open(unit.source);
     this.#rules = {
-      cxx: unit.language === 'c++',
+      operatorNames: unit.facts.operatorNames,
+      trueIsOne: unit.facts.trueIsOne,
       unsignedChar: this.#macros[nameNumber('__CHAR_UNSIGNED__')] !== undefined,
       unsignedWideChar: this.#macros[nameNumber('__WCHAR_UNSIGNED__')] !== undefined,
     };
@@ -587,7 +591,8 @@ interface KnownCondition {
 }
 
 function rulesKey(rules: ConditionRules): number {
-  return (rules.cxx ? 1 : 0) + (rules.unsignedChar ? 2 : 0) + (rules.unsignedWideChar ? 4 : 0);
+  const { operatorNames, trueIsOne, unsignedChar, unsignedWideChar } = rules;
+  return (operatorNames ? 1 : 0) + (trueIsOne ? 2 : 0) + (unsignedChar ? 4 : 0) + (unsignedWideChar ? 8 : 0);
 }
 
 function tokensOf(directive: Directive): readonly Token[] {
