@@ -64,9 +64,19 @@ export interface CompileOutcome {
   readonly exitCode: number;
   readonly stdout: Uint8Array;
   readonly stderr: Uint8Array;
-  readonly files: readonly ResultFile[];
+  readonly files: readonly CompiledFile[];
   readonly place: StepPlace;
   readonly timings: Timings;
+  /** under what the cluster keeps it, if it does */
+  readonly key: Digest | undefined;
+  /** the time of day is in it */
+  readonly readsClock: boolean;
+  /** whether everything that it rests on is still what it was */
+  readonly inputsUnchanged: () => Promise<boolean>;
+}
+
+export interface CompiledFile extends ResultFile {
+  readonly role: OutputRole;
 }
 
 /** What is known about the compile by the time it ends, for its record. */
@@ -221,7 +231,7 @@ export class RemoteCompiler {
     }
     this.#known.count('hit');
     const worker = found.value.executionMetadata?.worker ?? 'the cluster';
-    return ok(outcomeOf(received.value, files.value, { kind: 'cache', worker }, zeroTimings));
+    return ok(this.#outcome(unit, root, key, received.value, files.value, { kind: 'cache', worker }, zeroTimings));
   }
 
   async #execute(
@@ -258,7 +268,7 @@ export class RemoteCompiler {
       if (files.ok) {
         if (key !== undefined) this.#known.believe(key);
         const place: StepPlace = cached ? { kind: 'cache', worker } : { kind: 'remote', worker, attempts };
-        return ok(outcomeOf(received.value, files.value, place, timings));
+        return ok(this.#outcome(unit, root, key, received.value, files.value, place, timings));
       }
       if (key !== undefined && failsProof(files.error)) this.#known.refuse(key, executor, files.error.detail);
       if (failsProof(files.error) && !cached && unit.closure.rung === 'exact' && facts.distrusted !== true) {
@@ -374,10 +384,11 @@ export class RemoteCompiler {
 
   /** The checks of design.md, "Proof of a result"; a result that was kept may need no root. */
   async #believe(
-    { toolchain, closure, command, job }: Unit,
+    unit: Unit,
     root: AssembledRoot | undefined,
     received: ReceivedResult,
   ): Promise<Result<void, WhyLocal>> {
+    const { closure, command, job } = unit;
     if (command.proof.kind !== 'none') {
       const path = resolve(job.cwd, command.proof.file);
       const depfile = received.files.get(join(realOrSame(dirname(path)), basename(path)));
@@ -389,6 +400,10 @@ export class RemoteCompiler {
       );
       if (!proof.ok) return err({ reason: 'result-unproven', detail: proof.error });
     }
+    return this.#unchanged(unit, root);
+  }
+
+  async #unchanged({ toolchain, closure }: Unit, root: AssembledRoot | undefined): Promise<Result<void, WhyLocal>> {
     const receivedMs = performance.now();
     if (!(await this.#parts.scanner.unchanged(closure, receivedMs))) {
       return err({ reason: 'input-changed', detail: 'an input changed during the compile' });
@@ -400,6 +415,20 @@ export class RemoteCompiler {
       return err({ reason: 'input-changed', detail: 'a search directory changed during the compile' });
     }
     return ok(undefined);
+  }
+
+  #outcome(
+    unit: Unit,
+    root: AssembledRoot | undefined,
+    key: Digest | undefined,
+    { stdout, stderr }: ReceivedResult,
+    files: readonly CompiledFile[],
+    place: StepPlace,
+    timings: Timings,
+  ): CompileOutcome {
+    const readsClock = unit.closure.dateOrTime;
+    const inputsUnchanged = async () => (await this.#unchanged(unit, root)).ok;
+    return { exitCode: 0, stdout, stderr, files, place, timings, key, readsClock, inputsUnchanged };
   }
 }
 
@@ -417,23 +446,16 @@ interface Unit {
   readonly extraFiles: readonly string[];
 }
 
-function resultFiles({ job, outputs }: Unit, received: ReceivedResult): Result<ResultFile[], WhyLocal> {
-  const files: ResultFile[] = [];
+function resultFiles({ job, outputs }: Unit, received: ReceivedResult): Result<CompiledFile[], WhyLocal> {
+  const files: CompiledFile[] = [];
   for (const [path, output] of outputs) {
     const bytes = received.files.get(path);
-    if (bytes !== undefined) files.push({ target: path, bytes, keepsMode: modeRule(job.compile, output.role) });
-    else if (!output.optional) return err({ reason: 'output-missing', detail: path });
+    if (bytes !== undefined) {
+      const { role } = output;
+      files.push({ target: path, bytes, role, keepsMode: modeRule(job.compile, role) });
+    } else if (!output.optional) return err({ reason: 'output-missing', detail: path });
   }
   return ok(files);
-}
-
-function outcomeOf(
-  { stdout, stderr }: ReceivedResult,
-  files: readonly ResultFile[],
-  place: StepPlace,
-  timings: Timings,
-): CompileOutcome {
-  return { exitCode: 0, stdout, stderr, files, place, timings };
 }
 
 /** Whether it is the result that is not to be believed; else its inputs have changed, and it may be right for others. */
