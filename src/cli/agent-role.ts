@@ -79,9 +79,10 @@ export async function runAgent(settings: Settings): Promise<string | undefined> 
     watch,
   });
   const permits = new Semaphore(availableParallelism());
-  const facts = new CompilerFactsCache({ processes, stats, permits, folder: join(settings.cacheDir, 'agent/probes') });
+  const table = new FileTable({ digests, watch });
+  const facts = new CompilerFactsCache({ processes, table, permits, folder: join(settings.cacheDir, 'agent/probes') });
   const directives = new DirectiveCache({ folder: join(settings.cacheDir, 'agent/directives') });
-  const exact = new ExactRung({ facts, table: new FileTable({ digests, watch }), directives });
+  const exact = new ExactRung({ facts, table, directives });
   const cluster = new ClusterAccess(settings, clock, log);
   const steps = new StepLog({ dir: stepFolder(settings), limitBytes: stepLogLimitBytes, clock, log });
   let ended: (why: string) => void = () => {};

@@ -14,7 +14,8 @@ import type { Processes } from '../model/processes.ts';
 import { dialectProbe, readAnswers, type DialectAnswers, type Question } from './dialect-probe.ts';
 import type { Dialect } from './directives.ts';
 import { macroOf, type Macro } from './macro.ts';
-import { isRegular, sameStat, type PathStats } from './path-stats.ts';
+import type { FileAbsence, FileTable, FileVersion } from './file-table.ts';
+import { isRegular, sameStat } from './path-stats.ts';
 import type { ScanFailure, ScanUnit } from './scanner.ts';
 import type { SearchPaths } from './search-paths.ts';
 
@@ -25,11 +26,17 @@ export interface CompilerFacts extends DialectAnswers {
   readonly macros: readonly (Macro | undefined)[];
   /** opened before the source without being asked to (stdc-predef.h), as the compiler names them */
   readonly preincluded: readonly string[];
+  /** the same object for facts that differ only in how many questions they answer */
+  readonly core: object;
 }
 
 interface Remembered {
   readonly facts: CompilerFacts;
   readonly stats: ReadonlyMap<string, FileStat | undefined>;
+  /** places of files that are read without being asked for */
+  readonly files: readonly (FileVersion | FileAbsence)[];
+  /** where the events stood when all files were as they are and events showed it */
+  shownEvents: number | undefined;
 }
 
 /** Variables that the compiler reads search directories from. */
@@ -39,7 +46,7 @@ const questionLimit = 4096;
 
 export interface CompilerFactsOptions {
   readonly processes: Processes;
-  readonly stats: PathStats;
+  readonly table: FileTable;
   readonly permits: Semaphore;
   /** for the texts that the compiler is asked with; made when missing */
   readonly folder: string;
@@ -69,14 +76,16 @@ export class CompilerFactsCache {
     const key = [unit.compilerIdentity, unit.compiler, unit.cwd, ...variables, ...query].join('\0');
     const asked = this.#questionsOf(unit, questions);
     const known = this.#known.get(key);
+    let before: Remembered | undefined;
     if (known !== undefined) {
       if (!this.#holds(known, unit.arrivedMs)) this.#voided += 1;
       else if (questions.every(({ text }) => answered(known, text))) return ok(known.facts);
+      else before = known;
     }
     const askingKey = `${asked.size}\0${key}`;
     let asking = this.#asking.get(askingKey);
     if (asking === undefined) {
-      asking = this.#ask(unit, query, key, [...asked.values()]).finally(() => this.#asking.delete(askingKey));
+      asking = this.#ask(unit, query, key, [...asked.values()], before).finally(() => this.#asking.delete(askingKey));
       this.#asking.set(askingKey, asking);
     }
     const answer = await asking;
@@ -106,11 +115,15 @@ export class CompilerFactsCache {
   }
 
   #holds(known: Remembered, arrivedMs: number): boolean {
+    const { table } = this.#options;
+    const { stats } = table.digests;
     for (const [path, before] of known.stats) {
-      const now = this.#options.stats.stat(path, arrivedMs);
-      if (now?.ino !== before?.ino || now?.dev !== before?.dev || now?.mode !== before?.mode) return false;
-      if (before !== undefined && now !== undefined && isRegular(before) && !sameStat(now, before)) return false;
+      if (!sameForLookups(before, stats.stat(path, arrivedMs))) return false;
     }
+    const { watch } = table;
+    if (watch !== undefined && watch.provenMs >= arrivedMs && known.shownEvents === table.events) return true;
+    for (const state of known.files) if (state.file.at(arrivedMs) !== state) return false;
+    known.shownEvents = known.files.every(({ file }) => file.shownByEvents) ? table.events : undefined;
     return true;
   }
 
@@ -119,6 +132,7 @@ export class CompilerFactsCache {
     query: readonly string[],
     key: string,
     questions: readonly Question[],
+    before: Remembered | undefined,
   ): Promise<Result<CompilerFacts, ScanFailure>> {
     const own = argumentsWithout(unit.compile, {
       meanings: [...outputMeanings.meanings, 'macro', 'forced-include', 'language', 'directory', 'prefixed-search'],
@@ -152,22 +166,25 @@ export class CompilerFactsCache {
       coarse: [...defaultList.quote, ...defaultList.angle].flatMap((path) => physical(absolute(path))),
     };
     const preincluded = listedFiles(asked.value.stdout).filter((path) => path !== probe);
+    const { table } = this.#options;
+    table.watchBelow(search.coarse);
     const stats = new Map<string, FileStat | undefined>();
     const { quote, angle, duplicates, nonexistent } = search;
     // also what was asked for and is passed over in silence, such as a file in the place of a directory
     const written = [...unit.compile.search.directories.map(({ path }) => path), ...variableFolders(unit.env)];
     for (const path of [...quote, ...angle, ...duplicates, ...nonexistent, ...written.map(absolute)]) {
-      stats.set(path, this.#options.stats.stat(path));
+      stats.set(path, table.digests.stats.stat(path));
     }
+    const files: (FileVersion | FileAbsence)[] = [];
+    const look = (path: string) => {
+      const state = table.file(path).at(performance.now());
+      files.push(state);
+      return state.record !== undefined;
+    };
     for (const name of preincluded.map(absolute)) {
       // looked for as `#include <...>` is: one that appears in an earlier directory is read instead
-      for (const folder of [...quote, ...angle]) {
-        const path = `${folder}/${basename(name)}`;
-        const stat = this.#options.stats.stat(path);
-        stats.set(path, stat);
-        if (stat !== undefined) break;
-      }
-      stats.set(name, this.#options.stats.stat(name));
+      for (const folder of [...quote, ...angle]) if (look(`${folder}/${basename(name)}`)) break;
+      look(name);
     }
     const { answers, dialect, definitions } = readAnswers(asked.value.stdout, questions);
     const macros: (Macro | undefined)[] = [];
@@ -175,9 +192,13 @@ export class CompilerFactsCache {
       const macro = macroOf(definition);
       if (macro !== undefined) macros[macro.number] = macro;
     }
-    const facts: CompilerFacts = { search, macros, preincluded, dialect, ...answers };
+    const core =
+      before !== undefined && sameStats(before.stats, stats) && this.#holds(before, performance.now())
+        ? before.facts.core
+        : {};
+    const facts: CompilerFacts = { search, macros, preincluded, dialect, core, ...answers };
     if (this.#known.size >= limit) this.#known.clear();
-    const remembered = { facts, stats };
+    const remembered = { facts, stats, files, shownEvents: undefined };
     this.#known.set(key, remembered);
     this.#byFacts.set(facts, remembered);
     return ok(facts);
@@ -231,6 +252,18 @@ function listedFiles(printed: string): readonly string[] {
 
 function variableFolders(env: Readonly<Record<string, string>>): string[] {
   return searchVariables.flatMap((name) => (env[name] ?? '').split(':')).filter((path) => path !== '');
+}
+
+/** A directory may get other entries; it must be the same one. */
+function sameForLookups(before: FileStat | undefined, now: FileStat | undefined): boolean {
+  if (now?.ino !== before?.ino || now?.dev !== before?.dev || now?.mode !== before?.mode) return false;
+  return before === undefined || now === undefined || !isRegular(before) || sameStat(now, before);
+}
+
+type Stats = Remembered['stats'];
+
+function sameStats(before: Stats, now: Stats): boolean {
+  return before.size === now.size && [...before].every(([path, stat]) => sameForLookups(stat, now.get(path)));
 }
 
 function answered(known: Remembered, text: string): boolean {

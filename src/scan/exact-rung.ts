@@ -46,6 +46,15 @@ interface Grounds {
   readonly absent: readonly TableFile[];
   /** files, directories and probes that the evaluation does not cover */
   readonly rest: Closure;
+  shown: ShownByEvents | undefined;
+}
+
+/** Of grounds that held: where the events stood, and what they do not show. */
+interface ShownByEvents {
+  readonly events: number;
+  readonly versions: readonly FileVersion[];
+  readonly folders: readonly FolderAnswers[];
+  readonly absent: readonly TableFile[];
 }
 
 const sliceMs = 10;
@@ -137,14 +146,27 @@ export class ExactRung implements ClosureScanner {
 
   #stands(closure: Closure, facts: CompilerFacts, notBeforeMs: number): boolean {
     const grounds = this.#grounds.get(closure);
-    return grounds?.facts === facts && this.#same(grounds, notBeforeMs);
+    return grounds?.facts.core === facts.core && this.#same(grounds, notBeforeMs);
   }
 
   #same(grounds: Grounds, notBeforeMs: number): boolean {
-    for (const version of grounds.versions) if (version.file.at(notBeforeMs) !== version) return false;
-    for (const answers of grounds.folders) if (answers.folder.at(notBeforeMs) !== answers) return false;
-    for (const file of grounds.absent) if (file.at(notBeforeMs).record !== undefined) return false;
-    const { digests } = this.#options.table;
+    const { table } = this.#options;
+    const { shown } = grounds;
+    const caughtUp = table.watch !== undefined && table.watch.provenMs >= notBeforeMs;
+    const short = caughtUp && shown?.events === table.events;
+    const { versions, folders, absent } = short ? shown : grounds;
+    for (const version of versions) if (version.file.at(notBeforeMs) !== version) return false;
+    for (const answers of folders) if (answers.folder.at(notBeforeMs) !== answers) return false;
+    for (const file of absent) if (file.at(notBeforeMs).record !== undefined) return false;
+    if (!short) {
+      grounds.shown = {
+        events: table.events,
+        versions: versions.filter(({ file }) => !file.shownByEvents),
+        folders: folders.filter(({ folder }) => !folder.shownByEvents),
+        absent: absent.filter((file) => !file.shownByEvents),
+      };
+    }
+    const { digests } = table;
     return closureUnchanged(grounds.rest, digests, digests.stats, notBeforeMs);
   }
 
@@ -227,7 +249,6 @@ export class ExactRung implements ClosureScanner {
     if (search === undefined) {
       const { compile } = unit;
       const { table } = this.#options;
-      table.watchBelow([...facts.search.coarse]);
       const system = new Set(compile.search.directories.filter(({ option }) => option !== 'I').map(({ path }) => path));
       const project = compile.search.directories.filter(({ option, path }) => option === 'I' && !system.has(path));
       search = new IncludeSearch(table, {
@@ -308,6 +329,7 @@ export class ExactRung implements ClosureScanner {
       folders: [...trail.folders],
       absent: [...trail.absent],
       rest,
+      shown: undefined,
     });
     this.#remember(key, closure);
     return { kind: 'closure', closure };
@@ -321,6 +343,7 @@ export class ExactRung implements ClosureScanner {
       if (oldest !== undefined) this.#units.delete(oldest);
       if (Macro.count > macroLimit) Macro.forget();
     }
+    this.#options.table.trim();
   }
 }
 

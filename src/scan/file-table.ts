@@ -50,6 +50,7 @@ export class FileTable {
   readonly #files = new Map<string, TableFile>();
   readonly #folders = new Map<string, TableFolder>();
   readonly #watchedRoots = new Set<string>();
+  readonly #watchedDown = new Map<string, { readonly events: number; readonly shown: boolean }>();
   #voided = 0;
 
   constructor(options: FileTableOptions) {
@@ -82,12 +83,43 @@ export class FileTable {
     for (const root of roots) this.#watchedRoots.add(root);
   }
 
-  isWatched(path: string): boolean {
+  /**
+   * Watches a directory and those above it, up to a root of `watchBelow`; where it does not exist, as far as there is one.
+   * False when events would not show every change of what the path leads to.
+   */
+  watchDown(path: string): boolean {
     if (this.watch === undefined) return false;
-    for (let slash = path.length; slash > 0; slash = path.lastIndexOf('/', slash - 1)) {
-      if (this.#watchedRoots.has(path.slice(0, slash))) return true;
+    const { events } = this;
+    const known = this.#watchedDown.get(path);
+    if (known?.events === events) return known.shown;
+    const root = this.#rootOf(path);
+    const shown = root !== undefined && this.#watchChain(root, path, this.watch);
+    this.#watchedDown.set(path, { events, shown });
+    return shown;
+  }
+
+  #watchChain(root: string, path: string, watch: DirectoryEvents): boolean {
+    const { stats } = this.digests;
+    if (!watch.add(root)) return false;
+    for (let end = root.length; end < path.length;) {
+      const slash = path.indexOf('/', end + 1);
+      end = slash < 0 ? path.length : slash;
+      const folder = path.slice(0, end);
+      const link = stats.lstat(folder);
+      // what is not there, or is no directory, is shown by the one above
+      if (link === undefined || isRegular(link)) return true;
+      if (!isDirectory(link) || !watch.add(folder)) return false;
     }
-    return false;
+    return true;
+  }
+
+  #rootOf(path: string): string | undefined {
+    if (path.includes('/../')) return undefined;
+    for (let slash = path.length; slash > 0; slash = path.lastIndexOf('/', slash - 1)) {
+      const root = path.slice(0, slash);
+      if (this.#watchedRoots.has(root)) return root;
+    }
+    return undefined;
   }
 
   /** Where the events stand; grows too when something happened that no event tells of. */
@@ -103,6 +135,7 @@ export class FileTable {
   /** To be called between units: forgets everything when it has become too much. */
   trim(): void {
     if (this.#files.size + this.#folders.size <= this.#limit) return;
+    this.#watchedDown.clear();
     this.#files.clear();
     this.#folders.clear();
   }
@@ -111,7 +144,6 @@ export class FileTable {
 export class TableFile {
   readonly path: string;
   readonly #table: FileTable;
-  readonly #watched: boolean;
   #current: FileVersion | FileAbsence;
   #checkedMs = -Infinity;
   /** how often the watch had reported something when the file was looked at last; undefined when that proves nothing */
@@ -120,7 +152,6 @@ export class TableFile {
   constructor(table: FileTable, path: string) {
     this.#table = table;
     this.path = path;
-    this.#watched = table.isWatched(path);
     this.#current = { file: this, record: undefined };
   }
 
@@ -143,11 +174,16 @@ export class TableFile {
     return this.#current;
   }
 
+  /** As long as the table's `events` stay and the watch has caught up, it is what it was. */
+  get shownByEvents(): boolean {
+    return this.#seenEvents === this.#table.events;
+  }
+
   #look(notBeforeMs: number): void {
-    const { digests, watch } = this.#table;
+    const { digests } = this.#table;
     const nowMs = performance.now();
+    const proves = this.#table.watchDown(folderOf(this.path));
     const { events } = this.#table;
-    const proves = this.#watched && watch !== undefined && watch.add(folderOf(this.path));
     // a stat from before the watch would not show what happened in between
     const fromMs = proves ? performance.now() : notBeforeMs;
     const link = digests.stats.lstat(this.path, fromMs);
@@ -159,7 +195,7 @@ export class TableFile {
       else if (this.#current.record !== undefined) this.#current = { file: this, record: undefined };
     }
     this.#checkedMs = Math.min(nowMs, performance.now());
-    this.#seenEvents = proves && link !== undefined && isRegular(link) ? events : undefined;
+    this.#seenEvents = proves && (link === undefined || isRegular(link)) ? events : undefined;
   }
 
   #sameAs(record: FileRecord): boolean {
@@ -181,7 +217,6 @@ const noNames: ReadonlySet<string> = new Set();
 export class TableFolder {
   readonly path: string;
   readonly #table: FileTable;
-  readonly #watched: boolean;
   readonly #asked = new Map<string, boolean>();
   #answers: FolderAnswers;
   #stat: FileStat | undefined;
@@ -194,8 +229,12 @@ export class TableFolder {
   constructor(table: FileTable, path: string) {
     this.#table = table;
     this.path = path;
-    this.#watched = table.isWatched(path);
     this.#answers = { folder: this };
+  }
+
+  /** As long as the table's `events` stay and the watch has caught up, its answers are what they were. */
+  get shownByEvents(): boolean {
+    return this.#seenEvents === this.#table.events;
   }
 
   /** Whether the directory had an entry of this name at or after the moment. */
@@ -231,8 +270,8 @@ export class TableFolder {
     }
     const nowMs = performance.now();
     const readAtMs = Date.now();
+    const proves = this.#table.watchDown(this.path);
     const { events } = this.#table;
-    const proves = this.#watched && watch !== undefined && watch.add(this.path);
     const stat = digests.stats.stat(this.path, proves ? performance.now() : notBeforeMs);
     const unchanged = this.#settled && this.#stat !== undefined && stat !== undefined && sameStat(stat, this.#stat);
     if (!unchanged) {
@@ -250,7 +289,9 @@ export class TableFolder {
       if (changed) this.#answers = { folder: this };
     }
     this.#checkedMs = nowMs;
-    this.#seenEvents = proves && stat !== undefined && this.#settled ? events : undefined;
+    // names that cannot be listed are looked for one by one: links among them lead elsewhere
+    const shown = proves && (stat === undefined || (this.#settled && this.#names !== undefined));
+    this.#seenEvents = shown ? events : undefined;
   }
 }
 

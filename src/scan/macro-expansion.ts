@@ -28,6 +28,9 @@ export class TokenStream {
   readonly #active: Set<Macro>;
   readonly environment: MacroEnvironment;
   #made = 0;
+  /** something empty with white space before it was read: the next token has that white space */
+  #space = false;
+  #last: { readonly given: Token; readonly own: Token } | undefined;
 
   /** @param argument the tokens are a macro's argument: `defined` is a name like others there */
   constructor(
@@ -49,7 +52,11 @@ export class TokenStream {
       const token = context.tokens[context.at];
       if (token !== undefined) {
         context.at += 1;
-        return token;
+        if (!this.#space) return token;
+        this.#space = false;
+        const given = spacedAs(token, true);
+        this.#last = { given, own: token };
+        return given;
       }
       if (this.#contexts.length === 1) return undefined;
       this.#end(context);
@@ -69,8 +76,11 @@ export class TokenStream {
 
   unread(token: Token): void {
     const context = this.#contexts[this.#contexts.length - 1];
-    if (context !== undefined && context.tokens[context.at - 1] === token) context.at -= 1;
-    else this.#contexts.push({ tokens: [token], at: 0, macro: undefined });
+    const own = this.#last?.given === token ? this.#last.own : token;
+    if (context !== undefined && context.tokens[context.at - 1] === own) {
+      context.at -= 1;
+      this.#space = own !== token;
+    } else this.#contexts.push({ tokens: [token], at: 0, macro: undefined });
   }
 
   /** The next token after full replacement. */
@@ -81,7 +91,7 @@ export class TokenStream {
       const dynamic = this.environment.dynamic(token, this);
       if (dynamic !== undefined) {
         if (dynamic.length === 1) return dynamic[0];
-        this.#push(dynamic, undefined);
+        this.#push(dynamic, undefined, token.spaced);
         continue;
       }
       const macro = this.environment.macro(token);
@@ -90,19 +100,23 @@ export class TokenStream {
       const { body } = macro;
       if (body === undefined) throw new ExpansionUnclear(`the macro ${macro.name} is malformed`);
       if (body.parameters === undefined) {
-        this.#push(body.tokens, macro);
+        this.#push(body.pastes ? this.#substitute(body, []) : body.tokens, macro, token.spaced);
         continue;
       }
       if (!isPunctuator(this.peek(), '(')) return token;
       this.raw();
-      this.#push(this.#substitute(body, this.#arguments(macro, body)), macro);
+      this.#push(this.#substitute(body, this.#arguments(macro, body)), macro, token.spaced);
     }
   }
 
-  #push(tokens: readonly Token[], macro: Macro | undefined): void {
+  /** @param spaced white space stands before what the tokens replace */
+  #push(tokens: readonly Token[], macro: Macro | undefined, spaced: boolean): void {
     this.#made += tokens.length + 1;
     if (this.#made > tokenLimit) throw new ExpansionUnclear('the expansion is too long');
-    this.#contexts.push({ tokens, at: 0, macro });
+    const [first] = tokens;
+    if (first === undefined) this.#space ||= spaced;
+    const placed = first === undefined || first.spaced === spaced ? tokens : tokens.with(0, spacedAs(first, spaced));
+    this.#contexts.push({ tokens: placed, at: 0, macro });
     if (macro !== undefined) this.#active.add(macro);
   }
 
@@ -177,12 +191,18 @@ export class TokenStream {
       const out: Token[] = [];
       /** the last operand was empty, so that a `##` after it pastes nothing */
       let placemarker = false;
+      /** and there was white space before it */
+      let space = false;
+      const add = (token: Token) => {
+        out.push(space ? spacedAs(token, true) : token);
+        space = false;
+      };
       for (let at = 0; at < tokens.length; at += 1) {
         const token = tokens[at] as Token;
         if (isPunctuator(token, '#')) {
           const index = indexOf(tokens[at + 1]);
           if (index >= 0) {
-            out.push(stringified(given[index] ?? [], token.spaced));
+            add(stringified(given[index] ?? [], token.spaced));
             placemarker = false;
             at += 1;
             continue;
@@ -213,7 +233,7 @@ export class TokenStream {
             if (left === undefined) placemarker = true;
             continue;
           }
-          if (left === undefined) out.push(first);
+          if (left === undefined) add(spacedAs(first, space));
           else out[out.length - 1] = pasted(left, first);
           out.push(...rest);
           placemarker = false;
@@ -224,22 +244,25 @@ export class TokenStream {
           if (end < 0) throw new ExpansionUnclear('__VA_OPT__ without parentheses');
           if (isPunctuator(tokens[end + 1], '##')) throw new ExpansionUnclear('__VA_OPT__ beside ##');
           const present = expansion(variadicIndex).length > 0;
-          if (present) out.push(...replace(tokens.slice(at + 2, end)));
+          if (present) {
+            const [first, ...others] = replace(tokens.slice(at + 2, end));
+            if (first !== undefined) add(spacedAs(first, token.spaced));
+            out.push(...others);
+          } else space ||= token.spaced;
           placemarker = !present;
           at = end;
           continue;
         }
         const index = indexOf(token);
         if (index < 0) {
-          out.push(token);
+          add(token);
           placemarker = false;
           continue;
         }
         const argument = isPunctuator(tokens[at + 1], '##') ? (given[index] ?? []) : expansion(index);
-        argument.forEach((each, position) => {
-          out.push(position === 0 && each.spaced !== token.spaced ? { ...each, spaced: token.spaced } : each);
-        });
+        argument.forEach((each, position) => add(position === 0 ? spacedAs(each, token.spaced) : each));
         placemarker = argument.length === 0;
+        if (placemarker) space ||= token.spaced;
       }
       return out;
     };
@@ -263,6 +286,10 @@ function closing(tokens: readonly Token[], open: number): number {
     else if (isPunctuator(tokens[at], ')') && --depth === 0) return at;
   }
   return -1;
+}
+
+function spacedAs(token: Token, spaced: boolean): Token {
+  return token.spaced === spaced ? token : { ...token, spaced };
 }
 
 function pasted(left: Token, right: Token): Token {

@@ -8,6 +8,8 @@ export interface MacroBody {
   /** name of the parameter that takes all remaining arguments, `__VA_ARGS__` or a GNU name; it is the last of `parameters` */
   readonly variadic: string | undefined;
   readonly tokens: readonly Token[];
+  /** `##` is among the tokens */
+  readonly pastes: boolean;
 }
 
 export class Macro {
@@ -73,8 +75,8 @@ export function macroOf(operand: string): Macro | undefined {
 
 function parseBody(text: string): MacroBody {
   if (!text.startsWith('('))
-    return { parameters: undefined, variadic: undefined, tokens: firstUnspaced(tokenize(text)) };
-  const bad: MacroBody = { parameters: [invalid], variadic: undefined, tokens: [] };
+    return made(undefined, undefined, tokenize(text));
+  const bad: MacroBody = made([invalid], undefined, []);
   const tokens = tokenize(text);
   const parameters: string[] = [];
   let variadic: string | undefined;
@@ -104,7 +106,12 @@ function parseBody(text: string): MacroBody {
       at += 1;
     }
   }
-  return { parameters, variadic, tokens: firstUnspaced(tokens.slice(at)) };
+  return made(parameters, variadic, tokens.slice(at));
+}
+
+function made(parameters: MacroBody['parameters'], variadic: MacroBody['variadic'], tokens: Token[]): MacroBody {
+  const pastes = tokens.some((token) => isPunctuator(token, '##'));
+  return { parameters, variadic, tokens: firstUnspaced(tokens), pastes };
 }
 
 function firstUnspaced(tokens: Token[]): Token[] {

@@ -42,11 +42,12 @@ export function scanParts(cacheFolder: string, processes: Processes = childProce
   const trees = new DiskInputTrees(digests);
   const roots = new InputRoots(trees, snapshots);
   const permits = new Semaphore(2);
-  const facts = new CompilerFactsCache({ processes, stats, permits, folder: join(cacheFolder, 'probes') });
+  const table = new FileTable({ digests, watch });
+  const facts = new CompilerFactsCache({ processes, table, permits, folder: join(cacheFolder, 'probes') });
   const compiler = new CompilerRung({ processes, digests, facts, permits });
   const exact = new ExactRung({
     facts,
-    table: new FileTable({ digests, watch }),
+    table,
     directives: new DirectiveCache({ folder: join(cacheFolder, 'directives') }),
   });
   const scanner = new ScanLadder(exact, compiler);
