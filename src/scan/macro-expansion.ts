@@ -246,7 +246,8 @@ export class TokenStream {
           const present = expansion(variadicIndex).length > 0;
           if (present) {
             const [first, ...others] = replace(tokens.slice(at + 2, end));
-            if (first !== undefined) add(spacedAs(first, token.spaced));
+            if (first === undefined) space ||= token.spaced;
+            else add(spacedAs(first, token.spaced));
             out.push(...others);
           } else space ||= token.spaced;
           placemarker = !present;

@@ -74,8 +74,7 @@ export function macroOf(operand: string): Macro | undefined {
 }
 
 function parseBody(text: string): MacroBody {
-  if (!text.startsWith('('))
-    return made(undefined, undefined, tokenize(text));
+  if (!text.startsWith('(')) return made(undefined, undefined, tokenize(text));
   const bad: MacroBody = made([invalid], undefined, []);
   const tokens = tokenize(text);
   const parameters: string[] = [];
