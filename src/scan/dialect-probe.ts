@@ -62,6 +62,7 @@ const dialectText = `#define ${prefix}ON 1
 #elifdef ${prefix}ON
 #define ${prefix}ELIFDEF 1
 #endif
+%:define ${prefix}DIGRAPHS 1
 ??=define ${prefix}TRIGRAPHS 1
 #if 1 //**/ 2
 #define ${prefix}LINE_COMMENTS 1
@@ -132,6 +133,7 @@ export function readAnswers(printed: string, questions: readonly Question[]): Pr
     answers: { defined, values, operatorNames: told.has('OPERATOR_NAMES'), trueIsOne: told.has('TRUE') },
     dialect: {
       trigraphs: told.has('TRIGRAPHS'),
+      digraphs: told.has('DIGRAPHS'),
       lineComments: told.has('LINE_COMMENTS'),
       rawStrings: told.has('RAW_STRINGS'),
       digitSeparators: !told.has('NO_SEPARATORS'),

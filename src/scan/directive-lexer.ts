@@ -73,7 +73,7 @@ class DirectiveLexer {
       at = this.#skipBlank(at);
       const code = text.charCodeAt(at);
       if (code === hash) at = this.#directive(at + 1);
-      else if (code === percent && text.charCodeAt(this.#spliced(at + 1)) === colon) {
+      else if (this.#startsDigraph(code, at)) {
         at = this.#directive(this.#spliced(at + 1) + 1);
       } else if (code === newline) at += 1;
       else if (at < length) {
@@ -84,6 +84,10 @@ class DirectiveLexer {
     }
     if (this.#groups.length > 0) this.#malformed ??= 'a conditional is not ended';
     return { list: this.#list, malformed: this.#malformed, once: this.#once };
+  }
+
+  #startsDigraph(code: number, at: number): boolean {
+    return code === percent && this.#dialect.digraphs && this.#text.charCodeAt(this.#spliced(at + 1)) === colon;
   }
 
   /** Behind white space and comments that a directive may follow; at a newline, or at the first character of something. */
@@ -305,7 +309,8 @@ class DirectiveLexer {
         return;
       case 'define':
         if (this.#pragmaOperators && operand.includes('_Pragma')) this.#pragmasInMacro(operand, line);
-        this.#push('define', operand, line);
+        if (!this.#dialect.digraphs && operand.includes('%:')) this.#push('unclear', '%: in a macro', line);
+        else this.#push('define', operand, line);
         return;
       case 'if':
       case 'ifdef':

@@ -4,6 +4,8 @@
 /** What decides how text is cut into lines, comments and literals. Asked of the compiler for each set of flags. */
 export interface Dialect {
   readonly trigraphs: boolean;
+  /** `%:` is `#` */
+  readonly digraphs: boolean;
   /** `//` starts a comment */
   readonly lineComments: boolean;
   readonly rawStrings: boolean;
@@ -63,6 +65,7 @@ export interface SourceDirectives {
 export function dialectKey(dialect: Dialect): string {
   return [
     dialect.trigraphs ? 't' : '',
+    dialect.digraphs ? 'd' : '',
     dialect.lineComments ? 'l' : '',
     dialect.rawStrings ? 'r' : '',
     dialect.digitSeparators ? 's' : '',

@@ -249,8 +249,10 @@ export class ExactRung implements ClosureScanner {
     if (search === undefined) {
       const { compile } = unit;
       const { table } = this.#options;
-      const system = new Set(compile.search.directories.filter(({ option }) => option !== 'I').map(({ path }) => path));
-      const project = compile.search.directories.filter(({ option, path }) => option === 'I' && !system.has(path));
+      const { directories } = compile.search;
+      const own = (option: string) => option === 'I' || option === 'iquote';
+      const system = new Set(directories.filter(({ option }) => !own(option)).map(({ path }) => path));
+      const project = directories.filter(({ option, path }) => option === 'I' && !system.has(path));
       search = new IncludeSearch(table, {
         family: compile.family.kind,
         search: facts.search,

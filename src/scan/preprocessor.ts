@@ -106,6 +106,8 @@ class UnitEvaluation implements MacroEnvironment {
   readonly #questions = new Map<string, Question>();
   readonly #trail: Trail;
   readonly #entered = new Set<TableFile>();
+  /** files that gcc has opened only if it did not pass over a `__has_include` behind && or the like */
+  readonly #perhapsOpened = new Set<FileVersion>();
   /** keys of files that are not to be read again */
   readonly #once = new Set<string>();
   readonly #rules: ConditionRules;
@@ -202,6 +204,7 @@ class UnitEvaluation implements MacroEnvironment {
     if (this.#depth >= depthLimit) throw new Unclear('too-deep', 'includes are nested too deeply');
     if (performance.now() >= this.#unit.slice.endMs) yield;
     this.#entered.add(opened.file);
+    this.#perhapsOpened.delete(version);
     this.#read(opened, version, true);
     const directives = this.#unit.directivesOf(version);
     if (directives.malformed !== undefined)
@@ -506,6 +509,7 @@ class UnitEvaluation implements MacroEnvironment {
     if (found !== undefined) {
       this.#through(found);
       this.#named(found.opened, found.version);
+      if (!this.#files.has(found.version)) this.#perhapsOpened.add(found.version);
       this.#read(found.opened, found.version, family === 'clang');
       this.#probes.set(found.opened.file.path, { path: found.opened.file.path, exists: true });
     } else {
@@ -545,7 +549,9 @@ class UnitEvaluation implements MacroEnvironment {
   #hasTwin(version: FileVersion, key: string): boolean {
     if (this.#unit.family !== 'gcc') return false;
     for (const other of this.#files) {
-      if (other.file !== version.file && this.#onceKey(other) === key) return true;
+      if (other.file === version.file || this.#onceKey(other) !== key) continue;
+      if (!this.#perhapsOpened.has(other)) return true;
+      throw new Unclear('unclear-expression', 'an import of a file that __has_include may have opened');
     }
     return false;
   }
