@@ -66,7 +66,7 @@ export async function serveInvocation(
   const arrivedMs = performance.now();
   const build = parts.builds.of(request.env['ICETS_BUILD']);
   const facts: CompileFacts = { phases: {}, cpu: {} };
-  const decision = await decide(parts, request);
+  const decision = await decide(parts, request, arrivedMs);
   facts.phases.classifyMs = performance.now() - arrivedMs;
   let ended: Ended;
   if (decision.kind === 'remote') {
@@ -99,7 +99,7 @@ export function recordUnserved(parts: InvocationParts, id: string, note: Unserve
   parts.steps.add(record);
 }
 
-async function decide(parts: InvocationParts, request: LauncherRequest): Promise<Decision> {
+async function decide(parts: InvocationParts, request: LauncherRequest, arrivedMs: number): Promise<Decision> {
   const local = (reason: LocalReason, detail: string, holdsSlot = true): Decision => ({
     kind: 'local',
     reason,
@@ -113,7 +113,8 @@ async function decide(parts: InvocationParts, request: LauncherRequest): Promise
     return local('other-namespace', 'the command runs in another mount namespace or root');
   }
   if (!request.exact) return local('unshippable-path', 'the command is not UTF-8');
-  const identity = await parts.toolchains.identify({ compiler: request.program, cwd: request.cwd, env: request.env });
+  const asked = { compiler: request.program, cwd: request.cwd, env: request.env };
+  const identity = await parts.toolchains.identify(asked, arrivedMs);
   if (!identity.ok) return local(identity.error.reason, identity.error.message);
   const classified = classifyCommand({
     family: identity.value.family,

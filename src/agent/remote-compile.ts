@@ -3,7 +3,6 @@
 
 import { realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { depfilePrerequisites } from '../compiler/depfile.ts';
 import { remoteEnvironment } from '../compiler/environment.ts';
 import { keepsMode } from '../compiler/outputs.ts';
 import type { OutputRole, ParsedCompile } from '../compiler/parsed-compile.ts';
@@ -26,7 +25,7 @@ import { compileAction, compileCommand, type CompileCommand } from './compile-ac
 import type { Counters } from './counters.ts';
 import { KnownResults, type Uncacheable } from './known-results.ts';
 import type { NativeExpansion } from './native-expansion.ts';
-import { proveDependencies } from './proof.ts';
+import { DependencyProofs } from './proof.ts';
 import { receiveResult, type ReceivedResult } from './received-result.ts';
 import type { RemoteAccess } from './remote-access.ts';
 import { resultKey, type ExtraInput } from './result-key.ts';
@@ -105,6 +104,7 @@ const scratchDepfile = '/tmp/icets-dependencies.d';
 export class RemoteCompiler {
   readonly #parts: RemoteCompileParts;
   readonly #known: KnownResults;
+  readonly #proofs = new DependencyProofs();
 
   constructor(parts: RemoteCompileParts) {
     this.#parts = parts;
@@ -393,11 +393,7 @@ export class RemoteCompiler {
       const path = resolve(job.cwd, command.proof.file);
       const depfile = received.files.get(join(realOrSame(dirname(path)), basename(path)));
       if (depfile === undefined) return err({ reason: 'output-missing', detail: path });
-      const proof = proveDependencies(
-        new Set(closure.dependencies),
-        depfilePrerequisites(Buffer.from(depfile).toString('utf8')),
-        command.proof.headers === 'all',
-      );
+      const proof = this.#proofs.prove(closure, depfile, command.proof.headers === 'all');
       if (!proof.ok) return err({ reason: 'result-unproven', detail: proof.error });
     }
     return this.#unchanged(unit, root);
@@ -411,7 +407,7 @@ export class RemoteCompiler {
     if (!(await this.#parts.toolchains.stillCurrent(toolchain, receivedMs))) {
       return err({ reason: 'input-changed', detail: 'the compiler changed during the compile' });
     }
-    if (root !== undefined && !(await root.current())) {
+    if (root !== undefined && !(await root.current(receivedMs))) {
       return err({ reason: 'input-changed', detail: 'a search directory changed during the compile' });
     }
     return ok(undefined);

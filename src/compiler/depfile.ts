@@ -52,6 +52,7 @@ function splitAtColon(line: string): { readonly before: string; readonly after: 
  * space, where an odd one makes the space part of the name.
  */
 function splitWords(text: string): string[] {
+  if (!/[\\$]/.test(text)) return text.split(/[ \t]+/).filter((word) => word !== '');
   const words: string[] = [];
   let word = '';
   let at = 0;

@@ -14,8 +14,8 @@ export interface AssembledRoot {
   readonly root: InputRoot;
   /** what the root starts from: the same object for many compiles; its blobs are `treeBlobs(base.root)` of model/tree.ts */
   readonly base: TreeBase;
-  /** Whether the coarse trees are still what they were when asked: to be asked after the result has come. */
-  current(): Promise<boolean>;
+  /** Whether the coarse trees are still what they were at or after a moment: to be asked after the result has come. */
+  current(notBeforeMs?: number): Promise<boolean>;
 }
 
 export interface RootExtras {
@@ -29,7 +29,7 @@ export interface RootExtras {
 export interface UsedTrees {
   use(path: string): TreeUse;
   partial(path: string, notBeforeMs?: number): Promise<Result<DirectorySnapshot, InputFailure>>;
-  holds(snapshot: DirectorySnapshot): Promise<boolean>;
+  holds(snapshot: DirectorySnapshot, notBeforeMs?: number): Promise<boolean>;
   suspect(file: string): void;
 }
 
@@ -134,8 +134,8 @@ export class InputRoots {
     return real;
   }
 
-  async #current(base: TreeBase): Promise<boolean> {
-    const holds = await Promise.all(base.coarse.map((snapshot) => this.#snapshots.holds(snapshot)));
+  async #current(base: TreeBase, notBeforeMs = performance.now()): Promise<boolean> {
+    const holds = await Promise.all(base.coarse.map((snapshot) => this.#snapshots.holds(snapshot, notBeforeMs)));
     return holds.every((each) => each);
   }
 
@@ -166,7 +166,7 @@ export class InputRoots {
       if (!added.ok) return added;
     }
     const root = builder.finish();
-    const assembled = { root, base, current: () => this.#current(base) };
+    const assembled = { root, base, current: (notBeforeMs?: number) => this.#current(base, notBeforeMs) };
     let bytes = root.fileCount * entryBytes;
     for (const blob of root.blobs) if (blob.kind === 'bytes') bytes += blob.digest.sizeBytes;
     this.#remember(closure, { base, extras: key, assembled, bytes });

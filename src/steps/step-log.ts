@@ -20,7 +20,7 @@ export interface StepLogOptions {
   readonly limitBytes: number;
   readonly clock: Clock;
   readonly log: Log;
-  /** how long records wait for company before they are written; 100 when not given */
+  /** how long records wait for company before they are written; 400 when not given */
   readonly batchMs?: number;
 }
 
@@ -67,7 +67,7 @@ export class StepLog implements StepFeed {
       return;
     }
     this.#pending.push(record);
-    this.#timer ??= this.#options.clock.after(this.#options.batchMs ?? 100, () => {
+    this.#timer ??= this.#options.clock.after(this.#options.batchMs ?? 400, () => {
       void this.flush();
     });
   }

@@ -49,8 +49,12 @@ async function changes(act: () => void, path = dir): Promise<boolean> {
   return watch.generation(path) !== before;
 }
 
-describe('a watched directory', () => {
+describe.each([
+  ['a cookie', 0],
+  ['a turn of the event loop', 60_000],
+])('a watched directory, when %s shows that all events have come,', (_, cookieEveryMs) => {
   beforeEach(() => {
+    remade({ cookieEveryMs });
     scratch.write('dir/file', 'text');
     scratch.folder('dir/sub');
   });
@@ -148,6 +152,7 @@ describe('catching up', () => {
   });
 
   test('takes two cookies for any number of callers of one moment', async () => {
+    remade({ cookieEveryMs: 0 });
     watch.add(dir);
     await watch.caughtUp();
     const number = () => Number(readdirSync(cookieFolder)[0]?.split('-')[1]);
@@ -156,7 +161,22 @@ describe('catching up', () => {
     expect(number() - before).toBe(2);
   });
 
+  test('writes no cookie soon after one has come back', async () => {
+    remade({ cookieEveryMs: 60_000 });
+    watch.add(dir);
+    await watch.caughtUp();
+    const cookies = readdirSync(cookieFolder);
+    const before = watch.generation(dir);
+    writeFileSync(`${dir}/later`, '');
+    const askedMs = performance.now();
+    await watch.caughtUp();
+    expect(readdirSync(cookieFolder)).toEqual(cookies);
+    expect(watch.generation(dir)).not.toBe(before);
+    expect(watch.provenMs).toBeGreaterThanOrEqual(askedMs);
+  });
+
   test('of a caller that comes while a cookie is under way covers what happened since that was written', async () => {
+    remade({ cookieEveryMs: 0 });
     watch.add(dir);
     const first = watch.caughtUp();
     const before = watch.generation(dir);
@@ -174,6 +194,7 @@ describe('catching up', () => {
 
 describe('a broken watch', () => {
   test('knows no generation and proves nothing: the cookie cannot be written', async () => {
+    remade({ cookieEveryMs: 0 });
     watch.add(dir);
     await watch.caughtUp();
     rmSync(cookieFolder, { recursive: true });
