@@ -1,4 +1,4 @@
-// The compiled launcher in the user's cache: found, or compiled from src/launcher/launcher.c with the user's own cc.
+// The compiled launcher in the user's cache: found, or compiled from src/launcher with the user's own cc.
 // bin/icets (scripts/launcher-shim.sh.in) does the same in sh, with the same names.
 
 import { execFile } from 'node:child_process';
@@ -7,6 +7,7 @@ import {
   accessSync,
   constants,
   mkdirSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   renameSync,
@@ -17,12 +18,21 @@ import { basename, dirname } from 'node:path';
 import { err, ok, type Result } from '../base/result.ts';
 
 export interface LauncherBinaryOptions {
-  /** the package root: has src/launcher/launcher.c, and dist/ once it is built */
+  /** the package root: has src/launcher, and dist/ once it is built */
   readonly home: string;
   /** compiled into the binary and part of its name, see `buildHash` */
   readonly hash: string;
   /** PATH, HOME, XDG_CACHE_HOME, TMPDIR are looked at */
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** the only linkage to try, by name; the first one that works without it */
+  readonly linkage?: string;
+}
+
+/** One way of compiling launcher.c: a line of src/launcher/linkages. */
+export interface Linkage {
+  readonly name: string;
+  /** for the compiler, beside `-O2`, the version, the output and the source */
+  readonly args: readonly string[];
 }
 
 export type LauncherBinaryFailure =
@@ -32,7 +42,7 @@ export type LauncherBinaryFailure =
 
 /**
  * The build that launcher and agent must share: dist/build.hash, which scripts/build.sh writes, else (nothing is built)
- * that of launcher.c alone. Twelve hexadecimal digits.
+ * that of src/launcher alone. Twelve hexadecimal digits.
  */
 export function buildHash(home: string): string {
   try {
@@ -41,10 +51,19 @@ export function buildHash(home: string): string {
   } catch {
     // Not built.
   }
-  return createHash('sha256')
-    .update(readFileSync(launcherSource(home)))
-    .digest('hex')
-    .slice(0, 12);
+  const folder = `${home}/src/launcher`;
+  const hash = createHash('sha256');
+  for (const name of readdirSync(folder).sort()) hash.update(readFileSync(`${folder}/${name}`));
+  return hash.digest('hex').slice(0, 12);
+}
+
+/** The ways of compiling the launcher in the order in which they are tried; throws where there is no package. */
+export function readLinkages(home: string): readonly Linkage[] {
+  const lines = readFileSync(`${home}/src/launcher/linkages`, 'utf8').split('\n');
+  return lines.flatMap((line) => {
+    const [name = '', ...args] = line.split(' ').filter((word) => word !== '');
+    return name === '' || name.startsWith('#') ? [] : [{ name, args }];
+  });
 }
 
 /** Where launchers are kept, or undefined when the environment names no such folder. */
@@ -73,10 +92,9 @@ export async function findLauncherBinary(
   const binary = `${folder}/${name}`;
   const temporary = `${binary}.tmp.${process.pid}`;
   try {
-    const compiled = await compile(compiler, launcherSource(home), temporary, hash, env);
+    const compiled = await compile(compiler, options, temporary);
     if (!compiled.ok) return compiled;
-    const node = process.execPath;
-    writeFileSync(`${temporary}.home`, `${home}\n${node}\n`);
+    writeFileSync(`${temporary}.home`, `${home}\n${process.execPath}\n${compiled.value}\n`);
     renameSync(`${temporary}.home`, `${binary}.home`);
     renameSync(temporary, binary);
     return ok(binary);
@@ -88,24 +106,23 @@ export async function findLauncherBinary(
   }
 }
 
-/** Static when the C library allows it: that saves a quarter of the start. */
+/** Answers the name of the linkage that gave a program which runs: the first of them that does. */
 async function compile(
   compiler: string,
-  source: string,
+  { home, hash, env, linkage: only }: LauncherBinaryOptions,
   output: string,
-  hash: string,
-  env: Readonly<Record<string, string | undefined>>,
-): Promise<Result<void, LauncherBinaryFailure>> {
+): Promise<Result<string, LauncherBinaryFailure>> {
   // Only what a compiler needs: the build's own CPATH and the like have no business here.
   const names = ['PATH', 'HOME', 'TMPDIR', 'LD_LIBRARY_PATH'];
   const clean: Record<string, string> = { ICETS_DISABLE: '1' };
   for (const name of names) if (env[name] !== undefined) clean[name] = env[name];
-  const args = ['-O2', `-DICETS_VERSION="${hash}"`, '-o', output, source];
-  let message = '';
-  for (const linkage of ['-static', '-Wl,-O1']) {
-    const built = await runQuietly(compiler, [linkage, ...args], clean);
+  let message = `no linkage ${only ?? ''}`;
+  for (const { name, args } of readLinkages(home)) {
+    if (only !== undefined && only !== name) continue;
+    const words = ['-O2', ...args, `-DICETS_VERSION="${hash}"`, '-o', output, launcherSource(home)];
+    const built = await runQuietly(compiler, words, clean);
     const works = built === undefined ? await runQuietly(output, ['--spawner'], {}) : built;
-    if (works === undefined) return ok(undefined);
+    if (works === undefined) return ok(name);
     message = works;
   }
   return err({ reason: 'compile-failed', message });

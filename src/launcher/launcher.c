@@ -2,7 +2,8 @@
 // command and does it; whatever goes wrong, it runs the command as if icets were not there.
 // The same binary is the spawner (`--spawner`), which starts programs for a Node process that must not fork.
 // Contract of both: docs/launcher-protocol.md. Unaware of compilers: which commands can leave is the agent's business.
-// libc and Linux calls only; no stdio, no locale, nothing that reads configuration on the way to a compile.
+// libc and Linux calls only; no stdio, no locale, nothing that reads configuration on the way to a compile. freestanding.c
+// has all of libc that is used here, and takes its place where it can: a function that is new here is needed there too.
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -47,6 +48,7 @@ enum {
   FORWARD_MS = 100,     // a signal sent to us alone reaches the child after this, if the child has not ended by then
   FARE_WELL_MS = 1000,  // how long we try to tell the agent how a local run ended
   MAX_REENTRY = 16,
+  MAX_LINKS = 40,  // as the kernel
 };
 
 enum frame_type {
@@ -313,14 +315,25 @@ static int is_our_name(const char *path) {
   return strcmp(name, "icets") == 0 || is_launcher_name(name);
 }
 
-/** Is this file the launcher: by identity, or as a link that ends at a launcher or at the `icets` script? */
+/** Is the file that this path leads to, through however many links, called like a launcher or like the `icets` script? */
+static int leads_to_our_name(const char *path) {
+  char at[PATH_MAX], target[PATH_MAX];
+  size_t length = strlen(path);
+  if (length >= sizeof at) return 0;
+  memcpy(at, path, length + 1);
+  for (int links = 0; links < MAX_LINKS; links++) {
+    ssize_t got = readlink(at, target, sizeof target - 1);
+    if (got < 0) return errno == EINVAL && is_our_name(at);
+    size_t kept = target[0] == '/' ? 0 : (size_t)(last_part(at) - at);
+    if (kept + (size_t)got >= sizeof at) return 0;
+    memcpy(at + kept, target, (size_t)got);
+    at[kept + (size_t)got] = 0;
+  }
+  return 0;
+}
+
 static int is_ourselves(const char *path, const struct stat *status) {
-  if (status->st_dev == self.st_dev && status->st_ino == self.st_ino) return 1;
-  struct stat link;
-  if (lstat(path, &link) != 0) return 0;
-  if (!S_ISLNK(link.st_mode)) return is_our_name(path);
-  char target[PATH_MAX];
-  return realpath(path, target) && is_our_name(target);
+  return (status->st_dev == self.st_dev && status->st_ino == self.st_ino) || leads_to_our_name(path);
 }
 
 static void file_identity(char *room, const struct stat *status) {
@@ -1924,6 +1937,10 @@ static int launcher(int argc, char **argv) {
   if (is_set("ICETS_GUARD")) run_directly(&command, "a launcher is above us already");
   ask_agent(&command);
 }
+
+#ifdef ICETS_FREESTANDING
+#include "freestanding.c"
+#endif
 
 #ifndef ICETS_NO_MAIN
 int main(int argc, char **argv) { return launcher(argc, argv); }

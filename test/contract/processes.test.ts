@@ -13,17 +13,19 @@ import type { ProcessExit, Processes, ProcessSpec } from '../../src/model/proces
 const root = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
 const path = process.env['PATH'] ?? '';
 let folder: string;
-let spawner: SpawnerProcesses;
+const spawners: SpawnerProcesses[] = [];
 
 beforeAll(async () => {
   folder = mkdtempSync(`${tmpdir()}/icets-processes-`);
-  const env = { PATH: path, XDG_CACHE_HOME: folder };
-  const launcher = await findLauncherBinary({ home: root, hash: 'abcdef012345', env });
-  if (!launcher.ok) throw new Error(launcher.error.message);
-  spawner = spawnerProcesses({ launcherPath: launcher.value });
+  for (const linkage of ['freestanding', 'dynamic']) {
+    const env = { PATH: path, XDG_CACHE_HOME: `${folder}/${linkage}` };
+    const launcher = await findLauncherBinary({ home: root, hash: 'abcdef012345', env, linkage });
+    if (!launcher.ok) throw new Error(launcher.error.message);
+    spawners.push(spawnerProcesses({ launcherPath: launcher.value }));
+  }
 });
 afterAll(async () => {
-  await spawner.close();
+  for (const spawner of spawners) await spawner.close();
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -36,8 +38,10 @@ const spec = (argv: readonly string[], more: Partial<ProcessSpec> = {}): Process
 });
 const sh = (text: string, more: Partial<ProcessSpec> = {}) => spec(['/bin/sh', '-c', text], more);
 
-describe.each(['the spawner', 'Node'])('processes through %s', (which) => {
-  const processes = (): Processes => (which === 'Node' ? nodeProcesses() : spawner);
+const kinds = ['the spawner', 'the spawner with libc', 'Node'] as const;
+describe.each(kinds)('processes through %s', (which) => {
+  const spawner = () => spawners[kinds.indexOf(which)]!;
+  const processes = (): Processes => (which === 'Node' ? nodeProcesses() : spawner());
   async function run(wanted: ProcessSpec): Promise<ProcessExit> {
     const outcome = await processes().run(wanted);
     if (!outcome.ok) throw new Error(outcome.error.message);
@@ -219,7 +223,7 @@ describe.each(['the spawner', 'Node'])('processes through %s', (which) => {
     await run(spec(['mkfifo', fifo]));
     const running = processes().run(sh(`echo $$ >${fifo}; exec sleep 600`));
     const group = Number(await readFile(fifo, 'utf8'));
-    process.kill(spawner.spawnerPid!, 'SIGKILL');
+    process.kill(spawner().spawnerPid!, 'SIGKILL');
     expect(await running).toMatchObject({ ok: false, error: { reason: 'spawner-lost' } });
     expect((await run(sh('exit 4'))).status).toEqual({ kind: 'exited', code: 4 });
     await expect(

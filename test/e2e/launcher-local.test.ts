@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import type { LauncherRequest, LocalEnd } from '../../src/ipc/launcher-frames.ts';
 import type { LauncherServer } from '../../src/ipc/launcher-server.ts';
 import {
-  bundledLauncher,
-  compiledLauncher,
+  launcherKinds,
+  makeLauncher,
   runLauncher,
   serve,
   start,
@@ -17,7 +17,7 @@ import {
   type RunOptions,
 } from './launcher-support.ts';
 
-describe.each(['launcher.c', 'client.mjs'])('%s, told to run locally', (which) => {
+describe.each(launcherKinds)('%s, told to run locally', (which) => {
   let folder: string;
   let launcher: Launcher;
   let server: LauncherServer;
@@ -27,7 +27,7 @@ describe.each(['launcher.c', 'client.mjs'])('%s, told to run locally', (which) =
   beforeAll(async () => {
     folder = mkdtempSync(`${tmpdir()}/icets-launcher-local-`);
     mkdirSync(`${folder}/dist`);
-    launcher = which === 'launcher.c' ? await compiledLauncher(folder) : bundledLauncher(folder);
+    launcher = await makeLauncher(which, folder);
     server = await serve(`${folder}/sock`, async (request, session) => {
       requests.push(request);
       ends.push(await session.runLocally('a-step'));
@@ -133,7 +133,7 @@ describe.each(['launcher.c', 'client.mjs'])('%s, told to run locally', (which) =
     expect(ran.stderr.toString()).toMatch(/^icets: cannot run .*\/data: .*\n$/);
   });
 
-  if (which === 'launcher.c') {
+  if (which !== 'client.mjs') {
     test('tells what the command used', async () => {
       await sh('i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done');
       const end = lastEnd();

@@ -3,10 +3,10 @@
 import { describe, expect, test } from '@jest/globals';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import {
-  bundledLauncher,
-  compiledLauncher,
   inFolder,
+  launcherKinds,
   link,
+  makeLauncher,
   runLauncher,
   script,
   serve,
@@ -14,11 +14,11 @@ import {
   type Launcher,
 } from './launcher-support.ts';
 
-describe.each(['launcher.c', 'client.mjs'])('%s', (which) => {
+describe.each(launcherKinds)('%s', (which) => {
   async function withLauncher(run: (folder: string, launcher: Launcher) => Promise<void>): Promise<void> {
     await inFolder(async (folder) => {
       for (const name of ['dist', 'compilers', 'links', 'sock']) mkdirSync(`${folder}/${name}`, { mode: 0o700 });
-      const launcher = which === 'launcher.c' ? await compiledLauncher(folder) : bundledLauncher(folder);
+      const launcher = await makeLauncher(which, folder);
       const report = 'console.log(JSON.stringify([process.argv.slice(2), process.env.NODE_EXTRA_CA_CERTS ?? null]));';
       writeFileSync(`${folder}/dist/icets.mjs`, report);
       script(`${folder}/compilers/mycc`, '#!/bin/sh\necho "$0|$*|${ICETS_GUARD:+guarded}"\n');
@@ -75,7 +75,7 @@ describe.each(['launcher.c', 'client.mjs'])('%s', (which) => {
       expect(requests).toBe(1);
     }));
 
-  if (which === 'launcher.c') {
+  if (which !== 'client.mjs') {
     test('called through a link runs the next compiler of that name', () =>
       withLauncher(async (folder, launcher) => {
         link(launcher.program, `${folder}/links/mycc`);

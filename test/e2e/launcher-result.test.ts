@@ -5,9 +5,9 @@ import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'no
 import type { LauncherServer, LauncherServerOptions } from '../../src/ipc/launcher-server.ts';
 import type { CommitOutcome } from '../../src/ipc/launcher-session.ts';
 import {
-  bundledLauncher,
-  compiledLauncher,
   inFolder,
+  launcherKinds,
+  makeLauncher,
   runLauncher,
   serve,
   type Launcher,
@@ -21,13 +21,13 @@ afterEach(async () => {
   for (const server of servers.splice(0)) await server.close();
 });
 
-describe.each(['launcher.c', 'client.mjs'])('%s, given a result', (which) => {
+describe.each(launcherKinds)('%s, given a result', (which) => {
   async function prepared(
     folder: string,
     onRequest: LauncherServerOptions['onRequest'],
   ): Promise<(args: readonly string[], more?: RunOptions) => Promise<Ran>> {
     mkdirSync(`${folder}/dist`);
-    const launcher: Launcher = which === 'launcher.c' ? await compiledLauncher(folder) : bundledLauncher(folder);
+    const launcher: Launcher = await makeLauncher(which, folder);
     servers.push(await serve(`${folder}/sock`, onRequest));
     return (args, more = {}) =>
       runLauncher(launcher, args, { cwd: folder, ...more, env: { ICETS_SOCKET_DIR: `${folder}/sock`, ...more.env } });
@@ -125,13 +125,13 @@ describe.each(['launcher.c', 'client.mjs'])('%s, given a result', (which) => {
 
   test('dies of a closed output as its command would', () =>
     inFolder(async (folder) => {
-      if (which !== 'launcher.c') return; // Node ignores SIGPIPE
+      if (which === 'client.mjs') return; // Node ignores SIGPIPE
       const stdout = Buffer.alloc(1 << 20, 'y\n');
       const run = await prepared(folder, async (_request, session) => {
         await session.finish({ exitCode: 0, stdout, stderr: nothing, renames: [], unlinks: [] });
       });
       const text = `("$0" /bin/true; echo $? >${folder}/status) | true`;
-      const launcher = await compiledLauncher(folder);
+      const launcher = await makeLauncher(which, folder);
       await run(['/bin/true']);
       const env = { ICETS_SOCKET_DIR: `${folder}/sock` };
       await runLauncher({ name: 'sh', program: '/bin/sh', words: ['-c', text] }, [launcher.program], { env });

@@ -9,7 +9,7 @@ const hash = '0123456789ab';
 /** A package as the build leaves it, with bundles that only tell that they ran. */
 function makePackage(root: string): void {
   for (const name of ['bin', 'src/launcher', 'dist']) mkdirSync(`${root}/${name}`, { recursive: true });
-  cpSync(`${packageRoot}/src/launcher/launcher.c`, `${root}/src/launcher/launcher.c`);
+  cpSync(`${packageRoot}/src/launcher`, `${root}/src/launcher`, { recursive: true });
   const shim = readFileSync(`${packageRoot}/scripts/launcher-shim.sh.in`, 'utf8').replace('@HASH@', hash);
   script(`${root}/bin/icets`, shim);
   bundledLauncher(root);

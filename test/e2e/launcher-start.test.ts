@@ -4,11 +4,11 @@ import { describe, expect, test } from '@jest/globals';
 import { existsSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import {
   agentEvents,
-  bundledLauncher,
   bundleFakeAgent,
-  compiledLauncher,
   endAgents,
   inFolder,
+  launcherKinds,
+  makeLauncher,
   runLauncher,
   start,
   startLauncher,
@@ -16,11 +16,11 @@ import {
   type Launcher,
 } from './launcher-support.ts';
 
-describe.each(['launcher.c', 'client.mjs'])('%s without an agent', (which) => {
+describe.each(launcherKinds)('%s without an agent', (which) => {
   async function withHome(run: (folder: string, launcher: Launcher) => Promise<void>): Promise<void> {
     await inFolder(async (folder) => {
       mkdirSync(`${folder}/dist`);
-      const launcher = which === 'launcher.c' ? await compiledLauncher(folder) : bundledLauncher(folder);
+      const launcher = await makeLauncher(which, folder);
       try {
         await run(folder, launcher);
       } finally {
@@ -32,7 +32,7 @@ describe.each(['launcher.c', 'client.mjs'])('%s without an agent', (which) => {
   const started = (folder: string) => agentEvents(`${folder}/sock`).filter(({ event }) => event === 'started');
   const listening = (folder: string) => agentEvents(`${folder}/sock`).filter(({ event }) => event === 'listening');
 
-  const crowd = which === 'launcher.c' ? 64 : 6;
+  const crowd = which === 'client.mjs' ? 6 : 64;
   test(`one agent serves ${crowd} launchers that start at once`, () =>
     withHome(async (folder, launcher) => {
       bundleFakeAgent(folder);
@@ -41,7 +41,7 @@ describe.each(['launcher.c', 'client.mjs'])('%s without an agent', (which) => {
       const codes = (await Promise.all(runs)).map(({ code }) => code);
       expect(codes).toEqual(Array.from({ length: crowd }, () => 5));
       expect(listening(folder)).toHaveLength(1);
-      if (which === 'launcher.c') {
+      if (which !== 'client.mjs') {
         expect(started(folder)).toHaveLength(1);
         expect(agentEvents(`${folder}/sock`).filter(({ event }) => event === 'request')).toHaveLength(crowd);
       }

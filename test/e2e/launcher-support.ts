@@ -40,13 +40,26 @@ export interface Launcher {
   readonly words: readonly string[];
 }
 
+/** The launchers that there are: compiled without libc, with it, and in TypeScript. */
+export const launcherKinds = ['launcher.c', 'launcher.c with libc', 'client.mjs'] as const;
+
+export type LauncherKind = (typeof launcherKinds)[number];
+
+/** The launcher of this kind, its package root being `home`. */
+export async function makeLauncher(kind: LauncherKind, home: string): Promise<Launcher> {
+  return kind === 'client.mjs'
+    ? bundledLauncher(home)
+    : compiledLauncher(home, kind === 'launcher.c' ? 'freestanding' : 'dynamic');
+}
+
 /** The compiled launcher, its package root being `home`. */
-export async function compiledLauncher(home: string): Promise<Launcher> {
+export async function compiledLauncher(home: string, linkage = 'freestanding'): Promise<Launcher> {
   const cache = `${packageRoot}/node_modules/.cache`;
   const found = await findLauncherBinary({
     home: packageRoot,
     hash: testHash,
-    env: { ...process.env, XDG_CACHE_HOME: `${cache}/launcher-${sourceHash()}` },
+    env: { ...process.env, XDG_CACHE_HOME: `${cache}/launcher-${sourceHash()}-${linkage}` },
+    linkage,
   });
   if (!found.ok) throw new Error(found.error.message);
   mkdirSync(`${home}/bin`, { recursive: true });
@@ -57,7 +70,7 @@ export async function compiledLauncher(home: string): Promise<Launcher> {
 }
 
 function sourceHash(): string {
-  const command = 'sha256sum src/launcher/launcher.c | cut -c1-12';
+  const command = 'cat src/launcher/* | sha256sum | cut -c1-12';
   return execFileSync('sh', ['-c', command], { cwd: packageRoot, encoding: 'utf8' }).trim();
 }
 

@@ -8,10 +8,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { encodeMessage, launcherProtocol, type Hello } from '../../src/ipc/launcher-frames.ts';
 import {
   agentEvents,
-  bundledLauncher,
   bundleFakeAgent,
-  compiledLauncher,
   inFolder,
+  launcherKinds,
+  makeLauncher,
   runLauncher,
   serve,
   start,
@@ -28,13 +28,13 @@ afterEach(async () => {
   for (const close of closers) await close();
 });
 
-describe.each(['launcher.c', 'client.mjs'])('%s in trouble', (which) => {
+describe.each(launcherKinds)('%s in trouble', (which) => {
   const command = ['/bin/sh', '-c', 'echo ran here; exit 5'];
   const ranHere = { code: 5, stdout: Buffer.from('ran here\n'), stderr: Buffer.alloc(0) };
 
   async function launcherIn(folder: string): Promise<Launcher> {
     mkdirSync(`${folder}/dist`, { recursive: true });
-    return which === 'launcher.c' ? compiledLauncher(folder) : bundledLauncher(folder);
+    return makeLauncher(which, folder);
   }
 
   /** An agent in a process of its own that takes requests and never answers them. */
@@ -88,7 +88,7 @@ describe.each(['launcher.c', 'client.mjs'])('%s in trouble', (which) => {
       const patient = env(folder, { ICETS_HEARTBEAT_MS: '600' });
       expect(await runLauncher(launcher, command, { env: patient })).toMatchObject(ranHere);
       expect(existsSync(`${folder}/sock/agent.hung`)).toBe(true);
-      if (which === 'launcher.c') {
+      if (which !== 'client.mjs') {
         const startMs = Date.now();
         const morePatient = env(folder, { ICETS_HEARTBEAT_MS: '8000' });
         expect(await runLauncher(launcher, command, { env: morePatient })).toMatchObject(ranHere);
