@@ -1,4 +1,4 @@
-// The agent's door for the command line: HTTP over a unix socket beside the launcher's. Three requests: status, flush, stop.
+// The agent's door for the command line: HTTP over a unix socket beside the launcher's. Requests: status, flush, stop, and those about audits.
 
 import { rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
@@ -12,6 +12,8 @@ export interface ControlHandlers {
   /** writes out the records that are still in memory */
   flush(): Promise<void>;
   stop(): void;
+  /** `now`, `rate` or `forgive` with its value; answers an object for the command line, `error` in it where it could not be done */
+  audit(request: URLSearchParams): object;
 }
 
 /** Listens in `socketDir`, which is 0700 and ours; resolves once it accepts. */
@@ -29,6 +31,8 @@ export async function serveControl(socketDir: string, handlers: ControlHandlers)
     } else if (request.method === 'POST' && request.url === '/stop') {
       answer(200, { stopping: true });
       handlers.stop();
+    } else if (request.method === 'POST' && request.url?.startsWith('/audit?') === true) {
+      answer(200, handlers.audit(new URLSearchParams(request.url.slice('/audit?'.length))));
     } else answer(404, { error: 'unknown request' });
   });
   server.unref();

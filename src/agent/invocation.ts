@@ -17,9 +17,10 @@ import type { StepFeed } from '../model/step-feed.ts';
 import type { StepEnd, StepKind, StepPlace, StepRecord } from '../model/step.ts';
 import type { CompilerIdentity } from '../toolchain/toolchain-package.ts';
 import type { Toolchains } from '../toolchain/toolchains.ts';
+import type { Auditor } from './audit/auditor.ts';
 import type { BuildIdentity } from './build-identity.ts';
 import type { Counters } from './counters.ts';
-import type { CompileFacts, CompileOutcome, RemoteCompiler, WhyLocal } from './remote-compile.ts';
+import type { CompileFacts, CompileJob, CompileOutcome, RemoteCompiler, WhyLocal } from './remote-compile.ts';
 import { writeResult } from './result-writer.ts';
 import type { WriteJournal } from './write-journal.ts';
 
@@ -33,6 +34,7 @@ export interface InvocationParts {
   readonly place: Namespace;
   readonly toolchains: Toolchains;
   readonly remoteCompiler: RemoteCompiler;
+  readonly auditor: Auditor;
   readonly localSlots: Semaphore;
   readonly journal: WriteJournal;
   readonly builds: BuildIdentity;
@@ -129,9 +131,10 @@ async function decide(parts: InvocationParts, request: LauncherRequest, arrivedM
       }
     },
   });
-  return classified.kind === 'local'
-    ? local(classified.reason, classified.detail)
-    : { kind: 'remote', compile: classified, compiler: identity.value };
+  if (classified.kind === 'local') return local(classified.reason, classified.detail);
+  const audited = parts.auditor.whyLocal(classified, identity.value, request.cwd);
+  if (audited !== undefined) return local(audited.reason, audited.detail);
+  return { kind: 'remote', compile: classified, compiler: identity.value };
 }
 
 function elsewhere(here: Namespace, request: LauncherRequest): boolean {
@@ -163,22 +166,19 @@ interface RemoteRun {
 
 async function runRemote(parts: InvocationParts, run: RemoteRun): Promise<Ended> {
   const { request, session, decision, facts } = run;
+  const job: CompileJob = {
+    id: run.id,
+    build: run.build,
+    compile: decision.compile,
+    compiler: decision.compiler,
+    invokedAs: request.argv[0] ?? '',
+    cwd: request.cwd,
+    env: withTruePwd(request),
+    stderrTerminal: request.stderrTerminal ? { columns: request.columns, rows: request.rows } : undefined,
+    arrivedMs: run.arrivedMs,
+  };
   const outcome = await parts.remoteCompiler
-    .run(
-      {
-        id: run.id,
-        build: run.build,
-        compile: decision.compile,
-        compiler: decision.compiler,
-        invokedAs: request.argv[0] ?? '',
-        cwd: request.cwd,
-        env: withTruePwd(request),
-        stderrTerminal: request.stderrTerminal ? { columns: request.columns, rows: request.rows } : undefined,
-        arrivedMs: run.arrivedMs,
-      },
-      facts,
-      session.gone,
-    )
+    .run(job, facts, session.gone)
     .catch((error: unknown): { ok: false; error: WhyLocal } => {
       // A bug of ours must not become the user's: the compile runs here, and the log says why.
       parts.log.error({ step: run.id, error: String(error), stack: (error as Error).stack }, 'remote compile threw');
@@ -191,7 +191,9 @@ async function runRemote(parts: InvocationParts, run: RemoteRun): Promise<Ended>
     const { reason, detail } = outcome.error;
     return local(reason === 'cancelled' ? 'agent-failed' : reason, detail);
   }
-  return deliver(parts, run, outcome.value, local);
+  const ended = await deliver(parts, run, outcome.value, local);
+  if (ended.place === outcome.value.place && ended.end.kind === 'exited') parts.auditor.offer(job, outcome.value);
+  return ended;
 }
 
 async function deliver(

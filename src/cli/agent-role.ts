@@ -34,6 +34,7 @@ import { StatCache } from '../scan/stat-cache.ts';
 import { SystemTrees } from '../scan/system-trees.ts';
 import { StepLog } from '../steps/step-log.ts';
 import { Toolchains } from '../toolchain/toolchains.ts';
+import { answerAudit, openAuditor } from './audits.ts';
 import { ClusterAccess } from './cluster-access.ts';
 import { isRunning, processStartTicks } from './cluster-file.ts';
 import { untilSignal } from './foreground.ts';
@@ -94,21 +95,32 @@ export async function runAgent(settings: Settings): Promise<string | undefined> 
   let lastActiveMs = clock.monotonicMs();
   let serial = 0;
   const session = startedMs.toString(36);
+  const remoteCompiler = new RemoteCompiler({
+    remote: () => cluster.access(),
+    toolchains,
+    scanner: new ScanLadder(exact, new CompilerRung({ processes, digests, facts, permits })),
+    roots: new InputRoots(trees, snapshots),
+    native: new NativeExpansion(processes, join(settings.cacheDir, 'agent/native')),
+    digests,
+    counters,
+  });
+  const auditor = openAuditor({
+    settings,
+    clock,
+    log,
+    remoteCompiler,
+    remote: () => cluster.access(),
+    localSlots,
+    running: () => running,
+  });
   const parts: InvocationParts = {
     journal: new WriteJournal(join(settings.stateDir, 'agent'), { pid: process.pid, startTicks }, (pid, ticks) =>
       isRunning({ pid, startTicks: ticks }),
     ),
     place: ownPlace(),
     toolchains,
-    remoteCompiler: new RemoteCompiler({
-      remote: () => cluster.access(),
-      toolchains,
-      scanner: new ScanLadder(exact, new CompilerRung({ processes, digests, facts, permits })),
-      roots: new InputRoots(trees, snapshots),
-      native: new NativeExpansion(processes, join(settings.cacheDir, 'agent/native')),
-      digests,
-      counters,
-    }),
+    remoteCompiler,
+    auditor,
     localSlots,
     builds: new BuildIdentity(clock),
     counters,
@@ -157,6 +169,7 @@ export async function runAgent(settings: Settings): Promise<string | undefined> 
       cpuMs: ownCpuMs(),
       childCpuMs: processes.cpuMs,
       rssBytes: process.memoryUsage.rss(),
+      audit: auditor.status(),
     };
   };
   const control = await serveControl(settings.socketDir, {
@@ -166,6 +179,7 @@ export async function runAgent(settings: Settings): Promise<string | undefined> 
       return steps.flush();
     },
     stop: () => ended('it was told to'),
+    audit: (request) => answerAudit(auditor, request),
   });
   cluster.look();
   const cost = { loadCpuMs, cpuMs: ownCpuMs() };
@@ -189,6 +203,7 @@ export async function runAgent(settings: Settings): Promise<string | undefined> 
   const untilMs = clock.monotonicMs() + drainMs;
   while (running > 0 && clock.monotonicMs() < untilMs) await new Promise((resolve) => setTimeout(resolve, 20));
   await server.value.close();
+  await auditor.close();
   await cluster.close();
   await steps.close();
   await statCache.save();

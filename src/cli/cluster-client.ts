@@ -5,9 +5,10 @@ import { silentLog } from '../base/log.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { systemClock } from '../host/system-clock.ts';
 import { openLinkClient, type LinkClient } from '../link/link-client.ts';
-import { requestStatus, requestTrim } from '../link/link-remote-executor.ts';
+import { requestQuarantine, requestStatus, requestTrim } from '../link/link-remote-executor.ts';
 import type { CacheLimits, ClusterRemoval } from '../model/cache-limits.ts';
 import type { RemoteFailure } from '../model/failure.ts';
+import type { QuarantineChange } from '../model/remote-executor.ts';
 import type { ClusterStatus } from '../model/status.ts';
 import { version } from './installation.ts';
 import { schedulerUrl } from './scheduler-url.ts';
@@ -27,6 +28,11 @@ export async function askCluster(settings: Settings): Promise<Result<ClusterStat
 /** Has the cluster give up results and blobs. */
 export function trimCluster(settings: Settings, limits: CacheLimits): Promise<Result<ClusterRemoval, string>> {
   return withCluster(settings, (client) => requestTrim(client, limits));
+}
+
+/** Gives workers of this name work again. */
+export function liftQuarantine(settings: Settings, worker: string): Promise<Result<QuarantineChange, string>> {
+  return withCluster(settings, (client) => requestQuarantine(client, { worker, why: '', lift: true }));
 }
 
 async function withCluster<T>(

@@ -26,6 +26,15 @@ export async function flushAgent(socketDir: string): Promise<Result<void, 'none'
   return body.ok ? ok(undefined) : body;
 }
 
+/** Asks for something about audits; see the agent's control server. The answer's shape is not checked. */
+export async function askForAudit<T>(
+  socketDir: string,
+  request: Readonly<Record<string, string>>,
+): Promise<Result<T, 'none' | 'silent'>> {
+  const body = await exchange(socketDir, 'POST', `/audit?${new URLSearchParams(request).toString()}`);
+  return body.ok ? ok(JSON.parse(body.value) as T) : body;
+}
+
 function exchange(socketDir: string, method: string, path: string): Promise<Result<string, 'none' | 'silent'>> {
   return new Promise((resolve) => {
     const call = request({ socketPath: join(socketDir, controlSocketName), method, path, timeout: answerTimeoutMs });

@@ -2,6 +2,7 @@
 
 import { Command } from 'commander';
 import { addAgent } from './commands/agent.ts';
+import { addAudit } from './commands/audit.ts';
 import { addCache } from './commands/cache.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addDown } from './commands/down.ts';
@@ -29,9 +30,8 @@ async function main(): Promise<void> {
     .version(version)
     .showHelpAfterError('(icets COMMAND --help tells the options)')
     .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
-  for (const add of [addUp, addDown, addStatus, addExplain, addDoctor, addCache, addScheduler, addWorker, addAgent]) {
-    add(program, settings.value);
-  }
+  const commands = [addUp, addDown, addStatus, addExplain, addAudit, addDoctor, addCache];
+  for (const add of [...commands, addScheduler, addWorker, addAgent]) add(program, settings.value);
   await program.parseAsync();
 }
 

@@ -7,10 +7,11 @@ import { spawnerProcesses } from '../host/spawner-processes.ts';
 import type { Processes } from '../model/processes.ts';
 import { installationRoot } from './installation.ts';
 
-export async function openProcesses(log: Log): Promise<Processes> {
+/** @param niceness of what is run, where there is a spawner; this process's own when not given */
+export async function openProcesses(log: Log, niceness?: number): Promise<Processes> {
   const home = installationRoot();
   const launcher = await findLauncherBinary({ home, hash: buildHash(home), env: process.env });
-  if (launcher.ok) return spawnerProcesses({ launcherPath: launcher.value, log });
+  if (launcher.ok) return spawnerProcesses({ launcherPath: launcher.value, log, niceness });
   log.warn({ problem: launcher.error.message }, 'no C spawner; processes are started from Node');
   return nodeProcesses();
 }

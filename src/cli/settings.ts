@@ -22,6 +22,7 @@ const fileShape = z.strictObject({
     z.strictObject({
       local_slots: z.optional(z.int().check(z.positive())),
       idle_seconds: z.optional(z.number().check(z.positive())),
+      audit_percent: z.optional(z.number().check(z.minimum(0), z.maximum(100))),
     }),
   ),
   worker: z.optional(
@@ -46,6 +47,7 @@ export const environmentVariables = {
   ICETS_SOCKET_DIR: 'folder of the sockets between launcher, agent and command line (launcher)',
   ICETS_LOCAL_SLOTS: 'how many steps may run on this machine at once',
   ICETS_IDLE_SECONDS: 'after how many seconds without work the agent ends',
+  ICETS_AUDIT_PERCENT: 'how many of a hundred results from elsewhere are compiled again here and compared',
   ICETS_LOG_LEVEL: 'debug, info, warn or error',
   ICETS_BUILD: 'name of the build that the steps belong to',
   ICETS_NO_CACHE: 'any value but 0: this compile neither takes a kept result nor leaves one; the same as --no-cache',
@@ -67,6 +69,8 @@ export interface Settings {
   readonly tokenFile: string;
   readonly localSlots: number;
   readonly idleSeconds: number;
+  /** 0 to 100 */
+  readonly auditPercent: number;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   readonly schedulerStoreLimitBytes: number;
   readonly schedulerResultsLimitBytes: number;
@@ -101,6 +105,9 @@ export function readSettings(env: Environment): Result<Settings, string> {
   if (!Number.isInteger(localSlots.value)) return err(`ICETS_LOCAL_SLOTS=${localSlots.value} is not a whole number`);
   const idleSeconds = numberFrom('ICETS_IDLE_SECONDS', config.agent?.idle_seconds ?? 900);
   if (!idleSeconds.ok) return idleSeconds;
+  const auditText = env['ICETS_AUDIT_PERCENT'] ?? '';
+  const auditPercent = auditText === '' ? (config.agent?.audit_percent ?? 1) : Number(auditText);
+  if (!(auditPercent >= 0 && auditPercent <= 100)) return err(`ICETS_AUDIT_PERCENT=${auditText} is not from 0 to 100`);
   const level = env['ICETS_LOG_LEVEL'] ?? config.log_level ?? 'info';
   if (level !== 'debug' && level !== 'info' && level !== 'warn' && level !== 'error') {
     return err(`ICETS_LOG_LEVEL=${level} is none of debug, info, warn, error`);
@@ -118,6 +125,7 @@ export function readSettings(env: Environment): Result<Settings, string> {
     tokenFile: env['ICETS_TOKEN_FILE'] ?? config.token_file ?? join(stateDir, 'cluster.token'),
     localSlots: localSlots.value,
     idleSeconds: idleSeconds.value,
+    auditPercent,
     logLevel: level,
     schedulerStoreLimitBytes: (config.scheduler?.store_limit_gib ?? 20) * gib,
     schedulerResultsLimitBytes: (config.scheduler?.results_limit_gib ?? 1) * gib,

@@ -3,6 +3,7 @@
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
+import { setPriority } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 import { FrameDecoder } from '../base/frame.ts';
 import { silentLog, type Log } from '../base/log.ts';
@@ -22,6 +23,8 @@ export interface SpawnerOptions {
   /** the launcher binary, see launcher-binary.ts */
   readonly launcherPath: string;
   readonly log?: Log;
+  /** of the spawner and all that it runs, -20 to 19; this process's own when not given */
+  readonly niceness?: number | undefined;
 }
 
 export interface SpawnerProcesses extends Processes {
@@ -56,6 +59,7 @@ export function spawnerProcesses(options: SpawnerOptions): SpawnerProcesses {
 
   function start(): Spawner {
     const child = spawn(options.launcherPath, ['--spawner'], { stdio: ['pipe', 'pipe', 'inherit'], cwd: '/', env: {} });
+    if (options.niceness !== undefined && child.pid !== undefined) lower(child.pid, options.niceness);
     const input = child.stdin as Socket;
     const output = child.stdout as Socket;
     const runs = new Map<number, Run>();
@@ -191,6 +195,15 @@ function take(event: SpawnerEvent, runs: Map<number, Run>): string | undefined {
     }
     default:
       return unreachable(event);
+  }
+}
+
+/** Before it has read its first request, so that nothing runs as it was. */
+function lower(pid: number, niceness: number): void {
+  try {
+    setPriority(pid, niceness);
+  } catch {
+    // It is gone already, or the limits forbid it.
   }
 }
 

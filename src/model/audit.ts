@@ -23,7 +23,7 @@ export type AuditBlame =
   /** compiles with this option differ from run to run on this machine */
   | { readonly kind: 'option'; readonly option: string; readonly compiler: string }
   /** this one compile differs from run to run here, or is another on all workers */
-  | { readonly kind: 'unit'; readonly unit: string };
+  | { readonly kind: 'unit'; readonly unit: string; readonly cause: 'not-reproducible' | 'other-on-workers' };
 
 export interface AuditFinding {
   /** version of this shape */

@@ -61,6 +61,7 @@ export const clusterReasons = [
   'remote-failed',
   'remote-error-confirmed',
   'result-unproven',
+  'audit-difference',
   'output-missing',
   'write-failed',
   'agent-failed',

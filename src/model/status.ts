@@ -1,5 +1,7 @@
 // What `icets status` shows: the cluster as its scheduler sees it.
 
+import type { AuditStatus } from './audit.ts';
+
 export interface WorkerStatus {
   readonly id: string;
   readonly name: string;
@@ -73,4 +75,5 @@ export interface AgentStatus {
   /** of the programs it ran: a compiler's -M and the questions put to compilers */
   readonly childCpuMs: number;
   readonly rssBytes: number;
+  readonly audit: AuditStatus;
 }

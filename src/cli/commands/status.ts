@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import type { AgentStatus, ClusterStatus } from '../../model/status.ts';
 import { askCluster } from '../cluster-client.ts';
 import { askAgent } from '../control-client.ts';
+import { auditAlarms, findingsOnDisk } from './audit.ts';
 import { bytesText, complain, say, table } from '../output.ts';
 import type { Settings } from '../settings.ts';
 
@@ -28,6 +29,11 @@ async function status(settings: Settings, json: boolean): Promise<void> {
     );
     return;
   }
+  const alarms = auditAlarms(
+    agent.ok ? agent.value.audit.findings : findingsOnDisk(settings),
+    cluster.ok ? cluster.value.quarantined : [],
+  );
+  for (const line of alarms) say(line);
   if (agent.ok) describeAgent(agent.value);
   else say(agent.error === 'none' ? 'agent: none runs; the first compile starts it' : 'agent: does not answer');
   say('');
@@ -48,6 +54,8 @@ function describeAgent(agent: AgentStatus): void {
   say(
     `  steps       ${count('place.remote')} remote, ${count('place.cache')} from the cache, ${count('place.local')} local`,
   );
+  const { percent, taken, equal, different } = agent.audit;
+  say(`  audits      ${percent} % of results: ${taken} taken, ${equal} equal, ${different} different`);
   const reasons = Object.entries(counters)
     .filter(([name]) => name.startsWith('local.'))
     .sort(([, a], [, b]) => b - a);
