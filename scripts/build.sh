@@ -21,3 +21,6 @@ printf '%s\n' "$hash" > dist/build.hash
 sed "s/@HASH@/$hash/g" scripts/launcher-shim.sh.in > bin/.icets.new
 chmod 755 bin/.icets.new
 mv bin/.icets.new bin/icets
+# What an earlier script left when the launcher took its place, or could not; a word in icets.script is the user's own.
+rm -f bin/icets.home
+if [ ! -s bin/icets.script ]; then rm -f bin/icets.script; fi

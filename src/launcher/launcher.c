@@ -453,7 +453,10 @@ static int is_own_command(const char *word) {
   return 0;
 }
 
-/** Where the package is and which node was there when the launcher was built: the two lines of `<launcher>.home`. */
+/**
+ * Where the package is and which node was there when the launcher was built: the first lines of `<launcher>.home`. A
+ * launcher in the package's own bin/ has `..` for the first, so that the package may be moved.
+ */
 struct home {
   char *root;
   char *node;
@@ -476,7 +479,12 @@ static struct home find_home(void) {
       if ((end = strchr(second, '\n'))) *end = 0;
       if (*second) home.node = join(second, "", "");
     }
-    if (*text) home.root = join(text, "", "");
+    if (strcmp(text, "..") == 0) {
+      home.root = join(own_path(), "", "");
+      for (int levels = 0; levels < 2 && (end = strrchr(home.root, '/')); levels++) *end = 0;
+    } else if (*text) {
+      home.root = join(text, "", "");
+    }
   }
   const char *told = getenv("ICETS_HOME");
   if (told && *told) home.root = join(told, "", "");
