@@ -3,8 +3,10 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
+import { askCluster } from '../../src/cli/cluster-client.ts';
+import { readSettings } from '../../src/cli/settings.ts';
 import { icets, withCluster, type IcetsCluster, type Ran } from '../support/icets-cluster.ts';
-import { placeOf } from '../support/staleness.ts';
+import { placeOf, restartAgent } from '../support/staleness.ts';
 import { makeCompiler, upgradedFrontEnd } from '../support/staleness-systems.ts';
 
 const options = { workers: 1, slots: 2, env: { ICETS_HEARTBEAT_MS: '60000' } };
@@ -17,14 +19,16 @@ interface Unit {
 /** Runs the compiles with the worker stopped, edits once all of them have been handed in, and lets the worker go on. */
 async function editDuring(cluster: IcetsCluster, units: readonly Unit[], edit: string): Promise<Ran[]> {
   const { pid } = cluster.processes().find((entry) => entry.role === 'worker')!;
+  const settings = readSettings({ ...cluster.env });
+  if (!settings.ok) throw new Error(settings.error);
   process.kill(pid, 'SIGSTOP');
   try {
     const runs = units.map(({ argv }) => cluster.run([icets, ...argv]));
     let ended = 0;
     for (const run of runs) void run.then(() => ended++);
     for (;;) {
-      const { cluster: state } = await cluster.status();
-      if ((state?.running ?? 0) + (state?.queued ?? 0) === units.length) break;
+      const state = await askCluster(settings.value);
+      if (state.ok && state.value.running + state.value.queued === units.length) break;
       if (ended > 0)
         throw new Error(`a compile ended before the edit: ${await placeOf(cluster, outputOf(cluster, units[0]!))}`);
     }
@@ -66,6 +70,13 @@ async function plain(cluster: IcetsCluster, units: readonly Unit[]): Promise<unk
   return made;
 }
 
+/** Outputs of every unit, made through icets. */
+async function through(cluster: IcetsCluster, units: readonly Unit[]): Promise<unknown[]> {
+  const made: unknown[] = [];
+  for (const unit of units) made.push(outputs(cluster, unit, await cluster.run([icets, ...unit.argv])));
+  return made;
+}
+
 function outputs(cluster: IcetsCluster, { name }: Unit, ran: Ran): unknown {
   const read = (path: string) => (existsSync(path) ? readFileSync(path).toString('base64') : 'none');
   const object = read(join(cluster.folder, `${name}.o`));
@@ -104,15 +115,16 @@ test('an edit during the compile gives the result of the new content', async () 
       await shell(cluster, 'rm -f *.o *.d');
       const ran = await editDuring(cluster, units, edit);
       const seen = units.map((unit, at) => outputs(cluster, unit, ran[at]!));
-      const again: unknown[] = [];
-      for (const unit of units) again.push(outputs(cluster, unit, await cluster.run([icets, ...unit.argv])));
+      const again = await through(cluster, units);
+      await restartAgent(cluster);
+      const restarted = await through(cluster, units);
       const wanted = await plain(cluster, units);
       expect({ title, same: wanted.map((one, at) => JSON.stringify(one) === JSON.stringify(before[at])) }).toEqual({
         title,
         same: [false, false],
       });
       expect({ title, seen }).toEqual({ title, seen: wanted });
-      expect({ title, again }).toEqual({ title, again: wanted });
+      expect({ title, again, restarted }).toEqual({ title, again: wanted, restarted: wanted });
     }
   });
 }, 300_000);
@@ -127,13 +139,15 @@ test('a compiler upgraded while 8 jobs run gives results of the new one only, an
     const before = await plain(cluster, units);
     const ran = await editDuring(cluster, units, upgradedFrontEnd);
     const seen = units.map((unit, at) => outputs(cluster, unit, ran[at]!));
-    const again: unknown[] = [];
-    for (const unit of units) again.push(outputs(cluster, unit, await cluster.run([icets, ...unit.argv])));
+    const again = await through(cluster, units);
     expect(await placeOf(cluster, outputOf(cluster, units[0]!))).toBe('remote');
+    await restartAgent(cluster);
+    const restarted = await through(cluster, units);
     const wanted = await plain(cluster, units);
     expect(wanted).not.toEqual(before);
     expect(seen).toEqual(wanted);
     expect(again).toEqual(wanted);
+    expect(restarted).toEqual(wanted);
   });
 }, 300_000);
 

@@ -176,7 +176,6 @@ export const lookupCases: readonly StalenessCase[] = [
       'i/h.h': `static int f(void) { return 1; }\n${value(1)}`,
       'j/h.h': value(2),
     },
-    compilers: ['gcc'],
     prepare: 'ln -s j s',
     flags: '-Wall -Ii -isystem s',
     edits: [

@@ -3,7 +3,7 @@
 
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { flushAgent, stopAgent } from '../../src/cli/control-client.ts';
+import { askAgent, flushAgent, stopAgent } from '../../src/cli/control-client.ts';
 import { StepReader } from '../../src/steps/step-reader.ts';
 import { icets, type IcetsCluster } from './icets-cluster.ts';
 
@@ -43,8 +43,11 @@ export interface StalenessCase {
   readonly edits: readonly Edit[];
 }
 
-/** What happens between a build and the next edit. */
-export type Between = 'nothing' | 'settling' | 'settling and a restart of the agent';
+/**
+ * What happens between a build and the next edit. Before the first edit everything settles and is built again, except with
+ * `nothing`; `settling`: before every edit. A restart is one of the agent.
+ */
+export type Between = 'nothing' | 'a restart' | 'settling' | 'settling and a restart';
 
 /** One way in which a build was not what it had to be. */
 export interface Stale {
@@ -70,6 +73,7 @@ interface Built {
 /** Files younger than this are never believed by their stat alone. */
 const settlingMs = 2_100;
 const knownAttempts = 5;
+const atOnce = 3;
 
 /** Runs all cases and answers what was stale: nothing, when all is well. */
 export async function staleBuilds(
@@ -80,31 +84,45 @@ export async function staleBuilds(
   const projects = cases.map((one, at) => new Project(cluster, one, join(cluster.folder, `${between.length}-${at}`)));
   const found: Stale[] = [];
   if (between === 'nothing') {
-    for (const project of projects) {
+    await several(projects, async (project) => {
       for (let build = 0; build <= project.edits; build++) {
         found.push(...(await project.build(build)));
         if (build === 0) found.push(...(await project.again(build)));
       }
-    }
+    });
     return found;
   }
   // All projects go through their first build, then all through their second: so everything settles at once.
   const builds = Math.max(...projects.map((project) => project.edits));
   for (let build = 0; build <= builds; build++) {
-    for (const project of projects) if (build <= project.edits) found.push(...(await project.build(build)));
-    await passed(Date.now() + settlingMs);
-    for (const project of projects) if (build < project.edits) found.push(...(await project.again(build)));
-    if (between !== 'settling') await endAgent(cluster);
+    const left = projects.filter(({ edits }) => build <= edits);
+    await several(left, async (project) => found.push(...(await project.build(build))));
+    if (build === 0 || between !== 'a restart') {
+      await passed(Date.now() + settlingMs);
+      const edited = left.filter(({ edits }) => build < edits);
+      await several(edited, async (project) => found.push(...(await project.again(build))));
+    }
+    if (between !== 'settling') await restartAgent(cluster);
   }
   return found;
 }
 
+/** At most `atOnce` at a time: cases have nothing to do with each other. */
+async function several(projects: readonly Project[], work: (project: Project) => Promise<unknown>): Promise<void> {
+  const waiting = [...projects];
+  const lane = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await work(next);
+  };
+  await Promise.all(Array.from({ length: atOnce }, lane));
+}
+
 /** Ends the agent; the next compile starts another. */
-async function endAgent(cluster: IcetsCluster): Promise<void> {
-  const { agent } = await cluster.status();
-  if (agent === null) return;
-  await stopAgent(cluster.env['ICETS_SOCKET_DIR']!);
-  while (existsSync(`/proc/${agent.pid}`)) await new Promise((resolve) => setTimeout(resolve, 10));
+export async function restartAgent(cluster: IcetsCluster): Promise<void> {
+  const sockets = cluster.env['ICETS_SOCKET_DIR']!;
+  const agent = await askAgent(sockets);
+  if (!agent.ok) return;
+  await stopAgent(sockets);
+  while (existsSync(`/proc/${agent.value.pid}`)) await new Promise((resolve) => setTimeout(resolve, 10));
 }
 
 /** Resolves when the clock says so. */

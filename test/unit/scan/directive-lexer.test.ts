@@ -5,7 +5,6 @@ import type { Dialect } from '../../../src/scan/directives.ts';
 const cxx: Dialect = {
   trigraphs: false,
   digraphs: true,
-  digraphs: true,
   lineComments: true,
   rawStrings: true,
   digitSeparators: true,

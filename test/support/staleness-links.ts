@@ -1,16 +1,14 @@
-// The staleness table: links and renamed folders among the search directories, and headers that no command names.
+// Links and renamed folders among the search directories, and headers that no command names, for the staleness table.
 
 import { dirname } from 'node:path';
-import { expect, test } from '@jest/globals';
-import { withCluster } from '../support/icets-cluster.ts';
-import { staleBuilds, type StalenessCase } from '../support/staleness.ts';
-import { unit, value } from '../support/staleness-headers.ts';
-import { makeCompiler, target } from '../support/staleness-systems.ts';
+import type { StalenessCase } from './staleness.ts';
+import { unit, value } from './staleness-headers.ts';
+import { makeCompiler, target } from './staleness-systems.ts';
 
 const compilers = ['t/bin/gcc'];
 const include = `t/${target}/include`;
 
-const cases: StalenessCase[] = [
+export const linkCases: readonly StalenessCase[] = [
   {
     title: 'an earlier directory that is a file becomes a directory',
     files: { 'a.c': unit, f: '', 'j/h.h': value(1) },
@@ -60,22 +58,6 @@ const cases: StalenessCase[] = [
     compilers: ['gcc'],
   },
   {
-    title:
-      "a search directory becomes a link to another of another kind, so that it counts once and as the system's (clang)",
-    files: {
-      'a.c': '#include "h.h"\nint a[V];\n',
-      'i/h.h': `static int f(void) { return 1; }\n${value(1)}`,
-      'j/h.h': value(2),
-    },
-    prepare: 'ln -s j s',
-    compilers: ['clang'],
-    flags: '-Wall -Ii -isystem s',
-    edits: [
-      { edit: 'ln -sfn i s', gives: 'new' },
-      { edit: 'ln -sfn j s', gives: 0 },
-    ],
-  },
-  {
     title: 'a system header is edited through a hard link elsewhere',
     files: { 'a.c': '#include <in/h.h>\nint a[V];\n', [`${include}/in/h.h`]: value(1) },
     prepare: `${makeCompiler} ln ${include}/in/h.h far`,
@@ -97,10 +79,3 @@ const cases: StalenessCase[] = [
     ],
   },
 ];
-
-test('edits of links and folders give what a fresh compiler run gives', async () => {
-  await withCluster({ workers: 1, slots: 2 }, async (cluster) => {
-    expect(await staleBuilds(cluster, cases, 'nothing')).toEqual([]);
-    expect(await staleBuilds(cluster, cases, 'settling')).toEqual([]);
-  });
-}, 600_000);
