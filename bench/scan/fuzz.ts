@@ -16,6 +16,8 @@ const seed = numberOption('seed', Date.now() % 1_000_000);
 const keptFailures = numberOption('failures', 20);
 const folder = textOption('out') ?? join(tmpdir(), `icets-fuzz-${seed}`);
 const reductionLimit = numberOption('reductions', 500);
+/** a reason why the scanner does not answer: such trees are made small and kept like failing ones */
+const wanted = textOption('find');
 const reductionsOfAKind = numberOption('of-a-kind', 8);
 
 const cacheFolder = mkdtempSync(join(tmpdir(), 'icets-fuzz-cache-'));
@@ -92,6 +94,7 @@ async function keep(tree: IncludeTree, number: number): Promise<void> {
 
 /** What went wrong, without names: only a few failing trees of each kind are made small and kept. */
 function kindOf({ compiler, comparison }: TrialResult): string {
+  if (comparison.kind === 'not-understood') return `${compiler}: ${withoutNames(comparison.why)}`;
   if (comparison.kind !== 'both') return `${compiler}: ${comparison.kind}`;
   if (comparison.otherNames) return `${compiler}: names`;
   const lists = (['missing', 'extra', 'uncovered'] as const).filter((name) => comparison[name].length > 0);
@@ -100,6 +103,11 @@ function kindOf({ compiler, comparison }: TrialResult): string {
 
 const tellingWords =
   /import|include_next|once|_Pragma|__has_include(?:_next)?|__COUNTER__|defined|elifn?def|-imacros|##/g;
+
+function isWanted({ comparison, fault }: TrialResult): boolean {
+  const unanswered = comparison.kind === 'not-understood' && wanted !== undefined && comparison.why.includes(wanted);
+  return fault !== undefined || unanswered;
+}
 
 let next = 0;
 async function lane(): Promise<void> {
@@ -110,7 +118,7 @@ async function lane(): Promise<void> {
     if (tree === undefined) return;
     const results = await trials.run(tree);
     results.forEach(note);
-    for (const result of results.filter(({ fault }) => fault !== undefined)) {
+    for (const result of results.filter(isWanted)) {
       const kind = kindOf(result);
       count(faultKinds, kind);
       if (kept >= keptFailures || (reducedOf.get(kind) ?? 0) >= reductionsOfAKind) continue;
@@ -118,9 +126,7 @@ async function lane(): Promise<void> {
       const small = await reduceTree(
         tree,
         async (smaller) =>
-          (await trials.run(smaller, [result.compiler])).some(
-            (each) => each.fault !== undefined && kindOf(each) === kind,
-          ),
+          (await trials.run(smaller, [result.compiler])).some((each) => isWanted(each) && kindOf(each) === kind),
         reductionLimit,
       );
       const words = new Set(small.files.flatMap(({ content }) => content.match(tellingWords) ?? []));

@@ -1,5 +1,6 @@
 // The scanner against the compilers' own -M, and its speed. Bundles the chosen part and runs it.
 //   --fuzz N [--seed S]        N random include trees with gcc and clang
+//     --find TEXT              keeps trees too that the scanner refuses with this reason
 //   --exactness [--only P] [--limit N]    real projects
 //   --throughput [--units N]   scan times of abseil's units
 //   --work DIR                 where sources and recorded commands stay (default: below the temporary folder)

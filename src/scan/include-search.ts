@@ -12,8 +12,11 @@ export interface OpenedFile {
   readonly name: string;
   /** what the compiler puts before a name that is looked for beside this file: with a slash at the end, or empty */
   readonly folder: string;
-  /** where an `#include_next` in the file starts: index in the chain; undefined makes it an ordinary `#include` */
-  readonly nextFrom: number | undefined;
+  /**
+   * where an `#include_next` in the file starts: index in the chain; undefined makes it an ordinary `#include`.
+   * unknown: clang has not set its variable for a file found beside its includer, and goes by what was in it
+   */
+  readonly nextFrom: number | 'unknown' | undefined;
   /** gcc counts its directory among the system's */
   readonly system: boolean;
 }
@@ -115,7 +118,7 @@ export class IncludeSearch {
     notBeforeMs: number,
     trail: Trail,
   ): Found | undefined {
-    const after = next ? includer.nextFrom : undefined;
+    const after = next && includer.nextFrom !== 'unknown' ? includer.nextFrom : undefined;
     const beside = after === undefined && form === 'quote' && !name.startsWith('/');
     const start = after ?? (form === 'quote' ? 0 : this.#angleFrom);
     const key = beside ? `${includer.system ? 's' : 'p'}${includer.folder}\0${name}` : `${start}\0${name}`;
@@ -160,7 +163,7 @@ export class IncludeSearch {
     } else {
       if (beside !== undefined) {
         const folder = this.#absolute(fromBytes(beside.folder.slice(0, -1)));
-        const nextFrom = this.#options.family === 'gcc' ? 0 : undefined;
+        const nextFrom = this.#options.family === 'gcc' ? 0 : 'unknown';
         found = this.#candidate(folder, text, beside.folder, name, nextFrom, beside.system, notBeforeMs, looked);
       }
       for (let at = start; found === undefined && at < this.#chain.length; at += 1) {
@@ -195,7 +198,7 @@ export class IncludeSearch {
     name: string,
     spelledFolder: string,
     spelledName: string,
-    nextFrom: number | undefined,
+    nextFrom: OpenedFile['nextFrom'],
     system: boolean,
     notBeforeMs: number,
     looked: Looked,

@@ -62,6 +62,22 @@ export function tokenize(text: string): Token[] {
   return tokens;
 }
 
+const headerOrString = /"(?:[^"\\\n]|\\.)*"|<[^>\n]+>/g;
+
+/** The same with each `<...>` as one token, the way clang reads the operand of an #include, arguments of macros included. */
+export function tokenizeWithHeaders(text: string): Token[] {
+  const tokens: Token[] = [];
+  let from = 0;
+  for (const { 0: found, index } of text.matchAll(headerOrString)) {
+    if (!found.startsWith('<')) continue;
+    tokens.push(...tokenize(text.slice(from, index)));
+    tokens.push({ kind: 'other', text: found, spaced: /\s$/.test(text.slice(from, index)), name: -1 });
+    from = index + found.length;
+  }
+  tokens.push(...tokenize(text.slice(from)));
+  return tokens;
+}
+
 export function isPunctuator(token: Token | undefined, text: string): boolean {
   return token?.kind === 'punctuator' && token.text === text;
 }

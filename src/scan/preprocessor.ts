@@ -19,7 +19,7 @@ import {
 import { expandTokens, ExpansionUnclear, type MacroEnvironment, type TokenStream } from './macro-expansion.ts';
 import type { Macro } from './macro.ts';
 import { macroOf } from './macro.ts';
-import { isPunctuator, nameNumber, tokenize, type Token } from './preprocessor-tokens.ts';
+import { isPunctuator, nameNumber, tokenize, tokenizeWithHeaders, type Token } from './preprocessor-tokens.ts';
 import type { ExistenceProbe } from './scanner.ts';
 
 export interface UnitText {
@@ -376,7 +376,7 @@ class UnitEvaluation implements MacroEnvironment {
     this.#readNames = [];
     this.#pure = this.#uncertain.size === 0;
     try {
-      const tokens = tokensOf(directive);
+      const tokens = this.#unit.family === 'clang' ? clangConditionTokens(directive) : tokensOf(directive);
       const simple = this.#simple(tokens);
       if (simple !== undefined) return simple;
       const holds = conditionHolds(expandTokens(tokens, this), this.#rules);
@@ -505,6 +505,7 @@ class UnitEvaluation implements MacroEnvironment {
     if (named === undefined) throw new ExpansionUnclear('an operand of __has_include that is no header name');
     const { form, name } = named;
     const { search, notBeforeMs, family } = this.#unit;
+    if (next) this.#nextMustBeKnown();
     const found = search.find(name, form, next, this.#at, notBeforeMs, this.#trail);
     if (found !== undefined) {
       this.#through(found);
@@ -523,6 +524,7 @@ class UnitEvaluation implements MacroEnvironment {
     const { search, notBeforeMs, family } = this.#unit;
     const named = this.#headerOf(directive);
     const next = directive.kind === 'include_next';
+    if (next) this.#nextMustBeKnown();
     const found = search.find(named.name, named.form, next, this.#at, notBeforeMs, this.#trail);
     if (found === undefined)
       throw new Unclear('include-not-found', `${this.#where(directive)}: ${fromBytes(named.name)} is not found`);
@@ -543,6 +545,11 @@ class UnitEvaluation implements MacroEnvironment {
       return;
     }
     yield* this.#enter(opened, version);
+  }
+
+  #nextMustBeKnown(): void {
+    if (this.#at.nextFrom !== 'unknown') return;
+    throw new Unclear('unsupported-directive', `${fromBytes(this.#at.name)}: include_next beside the includer`);
   }
 
   /** gcc takes what it imports for any file that it has opened, if only to see whether it is there. */
@@ -577,7 +584,8 @@ class UnitEvaluation implements MacroEnvironment {
       return header;
     }
     try {
-      const named = headerName(expandTokens(tokensOf(directive), this), false);
+      const tokens = this.#unit.family === 'clang' ? tokenizeWithHeaders(operand) : tokensOf(directive);
+      const named = headerName(expandTokens(tokens, this), false);
       if (named === undefined) throw new ExpansionUnclear('a computed name that is none');
       return named;
     } catch (error) {
@@ -607,6 +615,36 @@ function tokensOf(directive: Directive): readonly Token[] {
   return holder.tokens;
 }
 
+const computedOperand = /\b__has_include(?:_next)?\s*\(\s*[A-Za-z_]\w*\s*\([^"]*</;
+const hasIncludeStart = /\b__has_include(?:_next)?\s*\(\s*(?=[A-Za-z_])/g;
+
+/** `__has_include(MACRO(<...>))`: clang reads the operand like that of an #include. */
+function clangConditionTokens(directive: Directive): readonly Token[] {
+  const text = directive.operand;
+  if (!text.includes('<') || !computedOperand.test(text)) return tokensOf(directive);
+  const tokens: Token[] = [];
+  let from = 0;
+  for (const { 0: start, index } of text.matchAll(hasIncludeStart)) {
+    const operand = index + start.length;
+    if (operand < from) continue;
+    const end = operandEnd(text, operand);
+    tokens.push(...tokenize(text.slice(from, operand)), ...tokenizeWithHeaders(text.slice(operand, end)));
+    from = end;
+  }
+  tokens.push(...tokenize(text.slice(from)));
+  return tokens;
+}
+
+/** Index of the parenthesis that ends an operand; one in `<...>` or in a string does not. */
+function operandEnd(text: string, at: number): number {
+  let depth = 1;
+  for (const { 0: found, index } of text.slice(at).matchAll(/"[^"]*"|<[^>]*>|[()]/g)) {
+    if (found === '(') depth += 1;
+    else if (found === ')' && --depth === 0) return at + index;
+  }
+  return text.length;
+}
+
 /** @param literal the tokens stand as written, so that spaces between them belong to the name */
 function headerName(tokens: readonly Token[], literal: boolean): { form: IncludeForm; name: string } | undefined {
   const [first] = tokens;
@@ -614,6 +652,9 @@ function headerName(tokens: readonly Token[], literal: boolean): { form: Include
     if (!first.text.startsWith('"') || tokens.length > 1) return undefined;
     const name = first.text.slice(1, -1);
     return name === '' ? undefined : { form: 'quote', name };
+  }
+  if (first?.kind === 'other' && first.text.startsWith('<') && first.text.length > 2) {
+    return tokens.length > 1 ? undefined : { form: 'angle', name: first.text.slice(1, -1) };
   }
   if (!isPunctuator(first, '<')) return undefined;
   let name = '';
