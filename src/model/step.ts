@@ -72,7 +72,7 @@ export interface StepRecord {
   readonly userMs: number;
   readonly systemMs: number;
   readonly maxRssBytes: number;
-  /** how the inputs were found: exact, superset, compiler */
+  /** how the inputs were found: exact or compiler */
   readonly rung?: string;
   /** why the closure was not found by exact evaluation: a reason and what it is about */
   readonly whyNotExact?: string;

@@ -1,4 +1,4 @@
-// The port behind which a translation unit's input closure is found. Rungs: exact evaluation, superset, the compiler's -M.
+// The port behind which a translation unit's input closure is found. Rungs: exact evaluation, then the compiler's -M.
 // Unaware of how any rung works.
 
 import type { Result } from '../base/result.ts';
@@ -22,7 +22,7 @@ export interface ScanUnit {
   readonly arrivedMs: number;
 }
 
-export type Rung = 'exact' | 'superset' | 'compiler';
+export type Rung = 'exact' | 'compiler';
 
 export interface ClosureFile {
   /** absolute, as the compiler opens it: neither normalised nor resolved */

@@ -37,6 +37,7 @@ function describe(record: StepRecord): string {
       `  inputs     ${record.inputs ?? 0} files, ${bytesText(record.inputBytes ?? 0)}, found by the rung "${record.rung}"; ${bytesText(record.uploadedBytes ?? 0)} sent`,
     );
   }
+  if (record.whyNotExact !== undefined) lines.push(`  by -M      ${record.whyNotExact}`);
   const phases = Object.entries(record.phases).map(
     ([name, ms]) => `${name.replace(/Ms$/, '')} ${msText(ms as number)}`,
   );

@@ -1,7 +1,8 @@
-// docs/errors.md explains every reason of src/model/failure.ts, and no other.
+// docs/errors.md explains every reason of src/model/failure.ts and of the scanner, and no other.
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
+import { unclearReasons } from '../../../src/scan/preprocessor.ts';
 import { clusterReasons, commandReasons, inputReasons, remoteFailureReasons } from '../../../src/model/failure.ts';
 
 interface Row {
@@ -28,6 +29,7 @@ describe('docs/errors.md', () => {
   test.each([
     ['From the command line', commandReasons],
     ['While gathering inputs', inputReasons],
+    ['Why the scanner gave up', unclearReasons],
     ['From the cluster', clusterReasons],
     ['Between machines', remoteFailureReasons],
   ] as const)('lists under "%s" exactly the reasons of the code, in their order', (heading, reasons) => {
