@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { childProcesses } from '../../test/support/child-processes.ts';
 import { describeTree, includeTrees, writeTree, type IncludeTree } from '../../test/support/include-tree.ts';
+import type { Processes } from '../../src/model/processes.ts';
 import { scanParts } from '../../test/support/scan-parts.ts';
 import { treeCompilers, treeTrials, type TrialResult } from '../../test/support/tree-trial.ts';
 import { reduceTree } from './reduce.ts';
@@ -20,9 +21,25 @@ const reductionLimit = numberOption('reductions', 500);
 const wanted = textOption('find');
 const reductionsOfAKind = numberOption('of-a-kind', 8);
 
+/** A compiler's own search list does not depend on the tree: it is asked for once, not for every new folder. */
+const defaultLists = new Map<string, ReturnType<Processes['run']>>();
+function runOrRemember(...request: Parameters<Processes['run']>): ReturnType<Processes['run']> {
+  const { argv, executable } = request[0];
+  if (argv.at(-1) !== '/dev/null' || !argv.includes('-v')) return childProcesses.run(...request);
+  const key = [executable, ...argv].join('\0');
+  const known = defaultLists.get(key) ?? childProcesses.run(...request);
+  defaultLists.set(key, known);
+  return known;
+}
+
 const cacheFolder = mkdtempSync(join(tmpdir(), 'icets-fuzz-cache-'));
-const parts = scanParts(cacheFolder);
-const trials = await treeTrials({ processes: childProcesses, toolchains: parts.toolchains, scanner: parts.exact });
+const parts = scanParts(cacheFolder, { ...childProcesses, run: runOrRemember });
+const trials = await treeTrials({
+  processes: childProcesses,
+  toolchains: parts.toolchains,
+  scanner: parts.exact,
+  scansWhatFails: 'where a header is missing',
+});
 
 /** counts by what happened, for one compiler */
 const counts = new Map<string, number>();

@@ -74,12 +74,21 @@ export async function compilerList(unit: ScanUnit, processes: Processes): Promis
   return { ok: true, list: depfilePrerequisites(Buffer.from(stdout).toString('utf8')) };
 }
 
-export async function compareUnit(unit: ScanUnit, listed: Listed, scanner: ClosureScanner): Promise<Comparison> {
+/** @param scansWhatFails whether a unit is scanned that the compiler gives up for another reason than a missing header */
+export async function compareUnit(
+  unit: ScanUnit,
+  listed: Listed,
+  scanner: ClosureScanner,
+  scansWhatFails: 'always' | 'where a header is missing' = 'always',
+): Promise<Comparison> {
+  const headerMissing = !listed.ok && /No such file or directory|file not found/.test(listed.said);
+  if (!listed.ok && !headerMissing && scansWhatFails !== 'always') {
+    return { kind: 'compiler-failed', answered: false, headerMissing, said: listed.said };
+  }
   const startMs = performance.now();
   const scanned = await scanner.scan({ ...unit, arrivedMs: startMs });
   const scanMs = performance.now() - startMs;
   if (!listed.ok) {
-    const headerMissing = /No such file or directory|file not found/.test(listed.said);
     const answered = scanned.ok && scanned.value.rung === 'exact';
     return { kind: 'compiler-failed', answered, headerMissing, said: listed.said };
   }

@@ -29,6 +29,7 @@ export interface TreeTrialOptions {
   readonly processes: Processes;
   readonly toolchains: Toolchains;
   readonly scanner: ClosureScanner;
+  readonly scansWhatFails?: Parameters<typeof compareUnit>[3];
 }
 
 const env = { PATH: process.env['PATH'] ?? '/usr/bin:/bin', LANG: 'C.UTF-8' };
@@ -37,7 +38,8 @@ const drivers = {
   clang: { c: 'clang', 'c++': 'clang++', 'assembler-with-cpp': 'clang' },
 } as const;
 
-export async function treeTrials({ processes, toolchains, scanner }: TreeTrialOptions): Promise<TreeTrials> {
+export async function treeTrials(options: TreeTrialOptions): Promise<TreeTrials> {
+  const { processes, toolchains, scanner, scansWhatFails } = options;
   const identities = new Map<string, CompilerIdentity>();
   const compilers = treeCompilers.filter((name) => spawnSync(name, ['--version']).status === 0);
   for (const driver of compilers.flatMap((name) => Object.values(drivers[name]))) {
@@ -61,7 +63,7 @@ export async function treeTrials({ processes, toolchains, scanner }: TreeTrialOp
             if (typeof unit === 'string') {
               return { compiler, comparison: { kind: 'not-a-compile', why: unit }, fault: undefined };
             }
-            const comparison = await compareUnit(unit, await compilerList(unit, processes), scanner);
+            const comparison = await compareUnit(unit, await compilerList(unit, processes), scanner, scansWhatFails);
             return { compiler, comparison, fault: faultOf(comparison) };
           }),
         );
