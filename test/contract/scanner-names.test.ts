@@ -1,0 +1,165 @@
+// Cases in which gcc and clang differ from what one expects: the exact rung has each compiler's own list, or says why it has none.
+
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { childProcesses } from '../support/child-processes.ts';
+import type { IncludeTree } from '../support/include-tree.ts';
+import { scanParts } from '../support/scan-parts.ts';
+import { scratchFolder, type ScratchFolder } from '../support/scratch-folder.ts';
+import { treeTrials, type TreeCompiler, type TreeTrials } from '../support/tree-trial.ts';
+
+let scratch: ScratchFolder;
+let trials: TreeTrials;
+beforeAll(async () => {
+  scratch = scratchFolder('scan-names');
+  const parts = scanParts(scratch.path);
+  trials = await treeTrials({ processes: childProcesses, toolchains: parts.toolchains, scanner: parts.exact });
+});
+afterAll(() => scratch.remove());
+
+interface Case {
+  readonly files: Readonly<Record<string, string>>;
+  readonly links?: Readonly<Record<string, string>>;
+  /** the source last */
+  readonly argv: readonly string[];
+  readonly cwd?: string;
+  /** compilers for which the exact rung has no answer, and what it says */
+  readonly unanswered?: Partial<Record<TreeCompiler, RegExp>>;
+}
+
+const old = 1_600_000_000;
+
+function treeOf({ files, links = {}, argv, cwd = '' }: Case): IncludeTree {
+  const source = argv.at(-1) ?? '';
+  const language = source.endsWith('.cc') ? 'c++' : source.endsWith('.S') ? 'assembler-with-cpp' : 'c';
+  return {
+    files: Object.entries(files).map(([path, content]) => ({ path, content, mtime: old })),
+    links: Object.entries(links).map(([path, target]) => ({ path, target })),
+    directories: [],
+    language,
+    cwd,
+    argv,
+  };
+}
+
+const cases: Readonly<Record<string, Case>> = {
+  'a search directory that is the working directory by another name': {
+    files: { 'm.c': '#include "h.h"\n', 'h.h': '' },
+    argv: ['-I@ROOT@', 'm.c'],
+  },
+  'a search directory below the working directory that is not there': {
+    files: { 'm.c': '#include "h.h"\n', 'h.h': '', 'pre.h': '' },
+    argv: ['-I@ROOT@/none', '-include', 'pre.h', 'm.c'],
+  },
+  'a directory that was looked into in vain before, by another name': {
+    files: {
+      's/m.c': '#if __has_include("../q/gone.h")\n#endif\n#include <f.h>\n',
+      'q/f.h': '#include "g.h"\n',
+      'q/g.h': '',
+    },
+    argv: ['-Iempty/../q', '-Iq', 's/m.c'],
+  },
+  'a file that was found first through a link in another directory': {
+    files: {
+      'm.c': '#include "a/link.h"\n#include "b/real.h"\n',
+      'b/real.h': '#include "x.h"\n',
+      'a/x.h': '',
+      'b/x.h': '',
+    },
+    links: { 'a/link.h': '../b/real.h' },
+    argv: ['m.c'],
+  },
+  'a __has_include_next that comes out of a macro': {
+    files: {
+      'm.c': '#include <h.h>\n',
+      'one/h.h': '#define NEXT __has_include_next("h.h")\n#if NEXT\n#endif\n',
+      'two/h.h': '',
+    },
+    argv: ['-Ione', '-Itwo', 'm.c'],
+  },
+  'an #include_next in a file found beside its includer': {
+    files: {
+      'm.c': '#include <c.h>\n',
+      'one/c.h': '#include "h.h"\n',
+      'one/h.h': '#pragma once\n#include_next "h.h"\n',
+      'two/h.h': '',
+    },
+    argv: ['-Ione', '-Itwo', 'm.c'],
+    unanswered: { clang: /include_next beside the includer/ },
+  },
+  'digraphs in a language that has none': {
+    files: { 'm.c': '%:include "gone.h"\n#include "h.h"\n', 'h.h': '' },
+    argv: ['-std=c89', 'm.c'],
+  },
+  'digraphs in a language that has them': {
+    files: { 'm.c': '%:include "h.h"\n', 'h.h': '' },
+    argv: ['-std=c99', 'm.c'],
+  },
+  'a directory that -iquote and -I name, reached by a longer name than its real one': {
+    files: { 's/m.c': '#include <../after/h.h>\n', 'after/h.h': '' },
+    argv: ['-iquote@ROOT@/s', '-I@ROOT@/s', 's/m.c'],
+  },
+  'an import of the twin of a file that was read': {
+    files: { 'm.c': '#include "a/h.h"\n#import "b/h.h"\n', 'a/h.h': 'int x;\n', 'b/h.h': 'int x;\n' },
+    argv: ['m.c'],
+  },
+  'an import of the twin of a file that a condition has passed over': {
+    files: {
+      'm.c': '#if 0 && __has_include("a/h.h")\n#endif\n#import "b/h.h"\n',
+      'a/h.h': 'int x;\n',
+      'b/h.h': 'int x;\n',
+    },
+    argv: ['m.c'],
+    unanswered: { gcc: /__has_include may have opened/ },
+  },
+  'defined in the arguments of a macro': {
+    files: {
+      'm.c':
+        '#define REC(x) (0 + (x))\n#define X Y\n#define Y Z\n#if REC(defined X)\n#include "y.h"\n#else\n#include "n.h"\n#endif\n',
+      'y.h': '',
+      'n.h': '',
+    },
+    argv: ['m.c'],
+  },
+  'operators that are names only under -fno-operator-names': {
+    files: {
+      'm.cc': '#if !(compl - 1)\n#include "operator.h"\n#else\n#include "name.h"\n#endif\n',
+      'operator.h': '',
+      'name.h': '',
+    },
+    argv: ['-fno-operator-names', 'm.cc'],
+  },
+  'operators that are names': {
+    files: { 'm.cc': '#if not 0 and true\n#include "operator.h"\n#endif\n', 'operator.h': '' },
+    argv: ['m.cc'],
+  },
+  'an error that depends on what only the compiler can answer': {
+    files: {
+      'm.cc': '#if __has_attribute(noreturn)\n#define FINE\n#endif\n#ifndef FINE\n#error no\n#endif\n#include "h.h"\n',
+      'h.h': '',
+    },
+    argv: ['m.cc'],
+  },
+  'a name in angles, with a macro in it, in the arguments of a macro': {
+    files: {
+      'm.c': '#define ID(x) x\n#include ID(<d/h.h>)\n#if __has_include(ID(<d/h.h>))\n#endif\n',
+      'd/h.h': '',
+      'e/h.h': '',
+    },
+    argv: ['-Dd=e', '-I.', 'm.c'],
+  },
+};
+
+test.each(Object.entries(cases))('%s', async (_name, each) => {
+  const results = await trials.run(treeOf(each));
+  expect(results.length).toBeGreaterThan(0);
+  for (const { compiler, comparison, fault } of results) {
+    expect([compiler, fault]).toEqual([compiler, undefined]);
+    const reason = each.unanswered?.[compiler];
+    if (reason === undefined) expect([compiler, comparison]).toMatchObject([compiler, { kind: 'both' }]);
+    else
+      expect([compiler, comparison]).toMatchObject([
+        compiler,
+        { kind: 'not-understood', why: expect.stringMatching(reason) },
+      ]);
+  }
+});
