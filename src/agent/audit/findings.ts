@@ -71,9 +71,11 @@ export class Findings {
    * one line about why it could not be.
    */
   forgive(name: string): Result<readonly AuditFinding[], string> {
-    const meant = this.active.filter((finding) => name === 'all' || names(finding).includes(name));
+    const meant = this.active
+      .filter((finding) => name === 'all' || names(finding).includes(name))
+      .map((finding) => ({ ...finding, forgiven: true }));
     try {
-      for (const finding of meant) this.#replace({ ...finding, forgiven: true });
+      for (const finding of meant) this.#replace(finding);
       return ok(meant);
     } catch (error) {
       return err(`${this.#dir}: ${(error as Error).message}`);
