@@ -306,6 +306,7 @@ function recordOf(
     maxRssBytes: ended.maxRssBytes,
     ...(facts.rung !== undefined && { rung: facts.rung }),
     ...(facts.whyNotExact !== undefined && { whyNotExact: facts.whyNotExact }),
+    ...(facts.base !== undefined && { base: facts.base }),
     ...(facts.inputs !== undefined && { inputs: facts.inputs }),
     ...(facts.inputBytes !== undefined && { inputBytes: facts.inputBytes }),
     ...(facts.uploadedBytes !== undefined && { uploadedBytes: facts.uploadedBytes }),

@@ -8,7 +8,7 @@ import { keepsMode } from '../compiler/outputs.ts';
 import type { OutputRole, ParsedCompile } from '../compiler/parsed-compile.ts';
 import { remoteCommand, type RemoteCommand } from '../compiler/remote-command.ts';
 import { err, ok, type Result } from '../base/result.ts';
-import { zeroTimings, type Blob, type Timings } from '../model/action.ts';
+import { zeroTimings, type ActionResult, type Blob, type Timings } from '../model/action.ts';
 import { digestKey, type Digest } from '../model/digest.ts';
 import type { LocalReason, RemoteFailure } from '../model/failure.ts';
 import type { FileDigests } from '../model/inputs.ts';
@@ -16,14 +16,18 @@ import type { ExecuteOutcome } from '../model/remote-executor.ts';
 import type { StepPhases, StepPlace } from '../model/step.ts';
 import { treeBlobs } from '../model/tree.ts';
 import type { AssembledRoot, InputRoots } from '../scan/input-root.ts';
+import { moveDirectory } from '../scan/moved-root.ts';
 import type { Closure, ClosureScanner } from '../scan/scanner.ts';
 import type { CompilerIdentity, ToolchainPackage } from '../toolchain/toolchain-package.ts';
 import { terminalFiles } from '../toolchain/terminal-files.ts';
 import { timeZoneFiles } from '../toolchain/time-zone.ts';
 import type { Toolchains } from '../toolchain/toolchains.ts';
+import type { PlacedCompile } from './base-directory.ts';
+import { CanonicalPlaces } from './canonical-places.ts';
 import { compileAction, compileCommand, type CompileCommand } from './compile-action.ts';
 import type { Counters } from './counters.ts';
 import { KnownResults, type Uncacheable } from './known-results.ts';
+import { moveBack, namesTrueDirectory, type Stuck } from './moved-result.ts';
 import type { NativeExpansion } from './native-expansion.ts';
 import { DependencyProofs } from './proof.ts';
 import { receiveResult, type ReceivedResult } from './received-result.ts';
@@ -41,6 +45,8 @@ export interface RemoteCompileParts {
   readonly native: NativeExpansion;
   readonly digests: FileDigests;
   readonly counters: Counters;
+  /** compiles below it are to have the same results wherever it lies; the environment of a compile may name another one */
+  readonly baseDirectory?: string | undefined;
 }
 
 export interface CompileJob {
@@ -52,7 +58,7 @@ export interface CompileJob {
   readonly invokedAs: string;
   /** physical absolute path */
   readonly cwd: string;
-  /** ICETS_NO_CACHE in it keeps this compile away from kept results */
+  /** ICETS_NO_CACHE in it keeps this compile away from kept results, ICETS_BASEDIR is its base directory */
   readonly env: Readonly<Record<string, string>>;
   readonly stderrTerminal: { readonly columns: number; readonly rows: number } | undefined;
   /** performance.now() when the command arrived */
@@ -88,6 +94,10 @@ export interface CompileFacts {
   whyNotExact?: string;
   /** a result did not agree with the exact closure of this unit */
   distrusted?: boolean;
+  /** `moved` when the compile was made in the canonical place of its base directory, else why not */
+  base?: string;
+  /** why the result of the canonical place is of no use here */
+  stuck?: Stuck;
   inputs?: number;
   inputBytes?: number;
   uploadedBytes?: number;
@@ -104,23 +114,37 @@ const scratchDepfile = '/tmp/icets-dependencies.d';
 export class RemoteCompiler {
   readonly #parts: RemoteCompileParts;
   readonly #known: KnownResults;
+  readonly #places: CanonicalPlaces;
+  /** roots in the canonical place, by what they were made of */
+  readonly #moved = new WeakMap<AssembledRoot, { readonly from: string; readonly root: AssembledRoot }>();
   readonly #proofs = new DependencyProofs();
 
   constructor(parts: RemoteCompileParts) {
     this.#parts = parts;
     this.#known = new KnownResults(parts.counters);
+    this.#places = new CanonicalPlaces(parts.counters, parts.baseDirectory);
   }
 
   /** Runs the compile elsewhere; facts are filled in as far as it gets. */
   async run(job: CompileJob, facts: CompileFacts, signal: AbortSignal): Promise<Result<CompileOutcome, WhyLocal>> {
-    const outcome = await this.#attempt(job, facts, signal);
+    let outcome = await this.#attempt(job, facts, true, signal);
+    if (!outcome.ok && facts.stuck !== undefined) {
+      facts.base = `${facts.stuck.reason}: ${facts.stuck.detail}`;
+      outcome = await this.#attempt(job, facts, false, signal);
+    }
     if (outcome.ok || facts.distrusted !== true) return outcome;
     // the closure was not what the worker's compiler read: once more with the list that the compiler itself makes
     this.#parts.counters.add('rung.distrusted');
-    return this.#attempt(job, facts, signal);
+    return this.#attempt(job, facts, false, signal);
   }
 
-  async #attempt(job: CompileJob, facts: CompileFacts, signal: AbortSignal): Promise<Result<CompileOutcome, WhyLocal>> {
+  /** @param mayMove whether the compile may be made in the canonical place of its base directory */
+  async #attempt(
+    job: CompileJob,
+    facts: CompileFacts,
+    mayMove: boolean,
+    signal: AbortSignal,
+  ): Promise<Result<CompileOutcome, WhyLocal>> {
     const watch = stopwatch(facts);
     const remote = await this.#parts.remote();
     if (remote.kind === 'none') return err({ reason: 'no-cluster', detail: remote.message });
@@ -154,28 +178,23 @@ export class RemoteCompiler {
     if (closure.value.dateOrTime || closure.value.timestamp) extraFiles.push(...timeZoneFiles(job.env));
     if (job.stderrTerminal !== undefined) extraFiles.push(...terminalFiles(job.env));
     extraFiles.push(...job.compile.extraInputs.map((path) => absolute(job.cwd, path)));
-    const unit: Unit = {
+    const uncacheable = whyUncacheable(job, closure.value);
+    if (uncacheable !== undefined) this.#known.count(uncacheable);
+    const unplaced: UnplacedUnit = {
       job,
       remote,
       toolchain: toolchain.value,
       closure: closure.value,
       command,
-      sent: compileCommand({
-        argv: [job.invokedAs, ...command.argv],
-        env: { ...remoteEnvironment(job.env, job.stderrTerminal !== undefined), ...toolchain.value.environment },
-        cwd: job.cwd,
-        outputs:
-          command.proof.kind === 'scratch' ? [...outputs.value.keys(), scratchDepfile] : [...outputs.value.keys()],
-        stderrTerminal: job.stderrTerminal,
-      }),
+      env: { ...remoteEnvironment(job.env, job.stderrTerminal !== undefined), ...toolchain.value.environment },
       outputs: outputs.value,
       extraFiles,
     };
-    const uncacheable = whyUncacheable(unit);
-    if (uncacheable !== undefined) this.#known.count(uncacheable);
+    const placed = mayMove && uncacheable === undefined ? this.#place(unplaced, facts) : undefined;
+    const unit: Unit = { ...unplaced, ...(placed ?? { placed: undefined, sent: sentCommand(unplaced, undefined) }) };
     let root: AssembledRoot | undefined;
     if (uncacheable === undefined && closure.value.restsOnTrees === true) {
-      const assembled = await this.#assemble(unit);
+      const assembled = await this.#assemble(unit, facts);
       if (!assembled.ok) return assembled;
       root = assembled.value;
     }
@@ -183,12 +202,12 @@ export class RemoteCompiler {
     if (!key.ok) return key;
     watch('digestMs');
     if (key.value !== undefined) {
-      const kept = await this.#kept(unit, root, key.value, watch, signal);
+      const kept = await this.#kept(unit, root, key.value, facts, watch, signal);
       if (!kept.ok) return kept;
       if (kept.value !== undefined) return ok(kept.value);
     }
     if (root === undefined) {
-      const assembled = await this.#assemble(unit);
+      const assembled = await this.#assemble(unit, facts);
       if (!assembled.ok) return assembled;
       root = assembled.value;
     }
@@ -202,6 +221,7 @@ export class RemoteCompiler {
     unit: Unit,
     root: AssembledRoot | undefined,
     key: Digest,
+    facts: CompileFacts,
     watch: Stopwatch,
     signal: AbortSignal,
   ): Promise<Result<CompileOutcome | undefined, WhyLocal>> {
@@ -220,18 +240,17 @@ export class RemoteCompiler {
       this.#known.count('evicted');
       return ok(undefined);
     }
-    const believed = await this.#believe(unit, root, received.value);
+    const accepted = await this.#accept(unit, root, received.value, facts);
     watch('proveMs');
-    const files = believed.ok ? resultFiles(unit, received.value) : believed;
-    if (!files.ok) {
-      if (!failsProof(files.error)) return files;
-      this.#known.refuse(key, executor, files.error.detail);
+    if (!accepted.ok) {
+      if (!failsProof(accepted.error) || (facts.stuck !== undefined && unit.placed !== undefined)) return accepted;
+      this.#known.refuse(key, executor, accepted.error.detail);
       this.#known.count('unproven');
       return ok(undefined);
     }
     this.#known.count('hit');
     const worker = found.value.executionMetadata?.worker ?? 'the cluster';
-    return ok(this.#outcome(unit, root, key, received.value, files.value, { kind: 'cache', worker }, zeroTimings));
+    return ok(this.#outcome(unit, root, key, accepted.value, { kind: 'cache', worker }, zeroTimings));
   }
 
   async #execute(
@@ -253,6 +272,8 @@ export class RemoteCompiler {
       const { result, worker, cached, attempts, timings } = outcome.value;
       addTimings(facts, timings);
       if (result.exitCode !== 0) {
+        const byPlace = await this.#failedByPlace(unit, result, facts, signal);
+        if (byPlace !== undefined) return byPlace;
         return err({ reason: 'remote-error-confirmed', detail: `exit status ${result.exitCode} on ${worker}` });
       }
       const received = await receiveResult(result, unit.sent.outputs, executor, signal);
@@ -262,21 +283,25 @@ export class RemoteCompiler {
         anew = true;
         continue;
       }
-      const believed = await this.#believe(unit, root, received.value);
+      const accepted = await this.#accept(unit, root, received.value, facts);
       watch('proveMs');
-      const files = believed.ok ? resultFiles(unit, received.value) : believed;
-      if (files.ok) {
+      if (accepted.ok) {
         if (key !== undefined) this.#known.believe(key);
         const place: StepPlace = cached ? { kind: 'cache', worker } : { kind: 'remote', worker, attempts };
-        return ok(this.#outcome(unit, root, key, received.value, files.value, place, timings));
+        return ok(this.#outcome(unit, root, key, accepted.value, place, timings));
       }
-      if (key !== undefined && failsProof(files.error)) this.#known.refuse(key, executor, files.error.detail);
-      if (failsProof(files.error) && !cached && unit.closure.rung === 'exact' && facts.distrusted !== true) {
+      if (facts.stuck !== undefined && unit.placed !== undefined) return accepted;
+      const unproven = failsProof(accepted.error);
+      if (key !== undefined && unproven) this.#known.refuse(key, executor, accepted.error.detail);
+      if (unproven && !cached && unit.placed !== undefined) {
+        return this.#stuck(unit, { reason: 'unproven', detail: accepted.error.detail }, facts);
+      }
+      if (unproven && !cached && unit.closure.rung === 'exact' && facts.distrusted !== true) {
         this.#parts.scanner.distrust(unit.closure);
         facts.distrusted = true;
-        return files;
+        return accepted;
       }
-      if (!failsProof(files.error) || !cached || anew) return files;
+      if (!unproven || !cached || anew) return accepted;
       this.#known.count('unproven');
       anew = true;
     }
@@ -296,6 +321,7 @@ export class RemoteCompiler {
         command: unit.sent.blob.digest,
         closure: unit.closure,
         extras,
+        ...(unit.placed !== undefined && { move: unit.placed.move }),
         ...(root !== undefined && { trees: root.base.root.blob.digest }),
       }),
     );
@@ -317,7 +343,70 @@ export class RemoteCompiler {
     return closure.ok ? closure : err({ reason: closure.error.reason, detail: closure.error.message });
   }
 
-  async #assemble({ job, toolchain, closure, extraFiles }: Unit): Promise<Result<AssembledRoot, WhyLocal>> {
+  /** The command for the canonical place of the unit's base directory, if it has one and was not tried in vain. */
+  #place(unit: UnplacedUnit, facts: CompileFacts): Pick<Unit, 'placed' | 'sent'> | undefined {
+    const { job, command } = unit;
+    const placed = this.#places.place(
+      {
+        compile: job.compile,
+        argv: command.argv,
+        responseFiles: command.responseFiles,
+        invokedAs: job.invokedAs,
+        compiler: job.compiler.path,
+        cwd: job.cwd,
+        env: unit.env,
+        closure: unit.closure,
+        extraFiles: unit.extraFiles,
+        toolchainRoot: unit.toolchain.root,
+      },
+      job.env['ICETS_BASEDIR'],
+    );
+    if (placed === undefined) return undefined;
+    if (typeof placed === 'string') {
+      facts.base = placed;
+      return undefined;
+    }
+    const sent = sentCommand(unit, placed);
+    const stuckBefore = this.#places.stuckBefore(sent.blob.digest, placed);
+    facts.base = stuckBefore ? 'stuck-before' : 'moved';
+    return stuckBefore ? undefined : { placed, sent };
+  }
+
+  /** The result of the canonical place is of no use for this unit, now or later. */
+  #stuck(unit: Unit, why: Stuck, facts: CompileFacts): { ok: false; error: WhyLocal } {
+    facts.stuck = why;
+    if (unit.placed !== undefined) this.#places.noteStuck(unit.sent.blob.digest, unit.placed, why);
+    return err({ reason: 'result-unproven', detail: `${why.reason}: ${why.detail}` });
+  }
+
+  /** For a compile that failed because a source names its true directory, which is not there in the canonical place. */
+  async #failedByPlace(
+    unit: Unit,
+    result: ActionResult,
+    facts: CompileFacts,
+    signal: AbortSignal,
+  ): Promise<{ ok: false; error: WhyLocal } | undefined> {
+    if (unit.placed === undefined) return undefined;
+    const received = await receiveResult(result, new Map(), unit.remote.executor, signal);
+    if (!received.ok || !namesTrueDirectory(received.value, unit.placed.move)) return undefined;
+    return this.#stuck(unit, { reason: 'named-in-source', detail: unit.placed.move.from }, facts);
+  }
+
+  async #assemble(unit: Unit, facts: CompileFacts): Promise<Result<AssembledRoot, WhyLocal>> {
+    const { placed } = unit;
+    const assembled = await this.#assembleInPlace(unit);
+    if (!assembled.ok || placed === undefined) return assembled;
+    const known = this.#moved.get(assembled.value);
+    if (known?.from === placed.move.from) return ok(known.root);
+    const { root, base } = assembled.value;
+    const moved = moveDirectory(root, base.root, placed.move);
+    if (!moved.ok) return this.#stuck(unit, { reason: 'link', detail: moved.error }, facts);
+    const elsewhere = { ...assembled.value, root: moved.value };
+    this.#moved.set(assembled.value, { from: placed.move.from, root: elsewhere });
+    return ok(elsewhere);
+  }
+
+  async #assembleInPlace({ job, toolchain, closure, extraFiles }: Unit): Promise<Result<AssembledRoot, WhyLocal>> {
     const literal = job.compile.outputs.map((output) => dirname(absolute(job.cwd, output.path)));
     const root = await this.#parts.roots.assemble(
       toolchain.root,
@@ -382,6 +471,31 @@ export class RemoteCompiler {
     }
   }
 
+  /** What a result leaves and prints here, if it is to be believed. */
+  async #accept(
+    unit: Unit,
+    root: AssembledRoot | undefined,
+    received: ReceivedResult,
+    facts: CompileFacts,
+  ): Promise<Result<AcceptedResult, WhyLocal>> {
+    let mine = received;
+    if (unit.placed !== undefined) {
+      const moved = moveBack({
+        received,
+        roles: new Map(Array.from(unit.outputs, ([path, { role }]) => [path, role])).set(scratchDepfile, 'depfile'),
+        family: unit.job.compile.family.kind,
+        terminal: unit.job.stderrTerminal !== undefined,
+        move: unit.placed.move,
+      });
+      if (!moved.ok) return this.#stuck(unit, moved.error, facts);
+      mine = moved.value;
+    }
+    const believed = await this.#believe(unit, root, mine);
+    if (!believed.ok) return believed;
+    const files = resultFiles(unit, mine);
+    return files.ok ? ok({ files: files.value, stdout: mine.stdout, stderr: mine.stderr }) : files;
+  }
+
   /** The checks of design.md, "Proof of a result"; a result that was kept may need no root. */
   async #believe(
     unit: Unit,
@@ -417,8 +531,7 @@ export class RemoteCompiler {
     unit: Unit,
     root: AssembledRoot | undefined,
     key: Digest | undefined,
-    { stdout, stderr }: ReceivedResult,
-    files: readonly CompiledFile[],
+    { files, stdout, stderr }: AcceptedResult,
     place: StepPlace,
     timings: Timings,
   ): CompileOutcome {
@@ -429,17 +542,42 @@ export class RemoteCompiler {
 }
 
 /** One compile on its way: all that is known before anything is asked of the cluster. */
-interface Unit {
+interface Unit extends UnplacedUnit {
+  /** set when the compile is made in the canonical place of its base directory; `sent` is the command for there */
+  readonly placed: PlacedCompile | undefined;
+  readonly sent: CompileCommand;
+}
+
+interface UnplacedUnit {
   readonly job: CompileJob;
   readonly remote: RemoteAccess & { kind: 'connected' };
   readonly toolchain: ToolchainPackage;
   readonly closure: Closure;
   readonly command: RemoteCommand;
-  readonly sent: CompileCommand;
+  /** the remote compiler's environment */
+  readonly env: Readonly<Record<string, string>>;
   /** the command's outputs by physical absolute path */
   readonly outputs: ReadonlyMap<string, ParsedCompile['outputs'][number]>;
   /** files that are no source text, absolute */
   readonly extraFiles: readonly string[];
+}
+
+type AcceptedResult = Pick<CompileOutcome, 'files' | 'stdout' | 'stderr'>;
+
+function sentCommand(unit: UnplacedUnit, placed: PlacedCompile | undefined): CompileCommand {
+  const { job, command } = unit;
+  const outputs = [...unit.outputs.keys()];
+  if (command.proof.kind === 'scratch') outputs.push(scratchDepfile);
+  const there = (path: string) => placed?.move.there(path) ?? path;
+  const sent = compileCommand({
+    argv: [job.invokedAs, ...(placed?.argv ?? command.argv)],
+    env: placed?.env ?? unit.env,
+    cwd: there(job.cwd),
+    outputs: outputs.map(there),
+    stderrTerminal: job.stderrTerminal,
+  });
+  if (placed === undefined) return sent;
+  return { ...sent, outputs: new Map(Array.from(sent.outputs, ([name, path]) => [name, placed.move.back(path)])) };
 }
 
 function resultFiles({ job, outputs }: Unit, received: ReceivedResult): Result<CompiledFile[], WhyLocal> {
@@ -459,7 +597,7 @@ function failsProof({ reason }: WhyLocal): boolean {
   return reason === 'result-unproven' || reason === 'output-missing';
 }
 
-function whyUncacheable({ job, closure }: Unit): Uncacheable | undefined {
+function whyUncacheable(job: CompileJob, closure: Closure): Uncacheable | undefined {
   const told = job.env['ICETS_NO_CACHE'];
   if (told !== undefined && told !== '' && told !== '0') return 'no-cache';
   return closure.dateOrTime || closure.timestamp ? 'time-macro' : undefined;

@@ -3,6 +3,7 @@
 
 import { createHash } from 'node:crypto';
 import { digestOf, type Digest } from '../model/digest.ts';
+import type { PathMove } from '../model/path-move.ts';
 import type { Closure, ClosureFile } from '../scan/scanner.ts';
 
 export interface ResultKeyParts {
@@ -13,6 +14,8 @@ export interface ResultKeyParts {
   readonly closure: Closure;
   /** files besides the closure that the command reads, by absolute path: response files, specs, sanitizer lists, terminal descriptions */
   readonly extras: readonly ExtraInput[];
+  /** the result is that of the project under another name: its names go into the key as they are there */
+  readonly move?: PathMove;
   /** digest of the system trees: only for a closure that does not tell everything it takes from them (`restsOnTrees`) */
   readonly trees?: Digest;
 }
@@ -32,28 +35,39 @@ export function resultKey(parts: ResultKeyParts): Digest {
       text(version) +
         text(parts.toolchain.hash) +
         text(parts.command.hash) +
-        text(closureHash(parts.closure)) +
+        text(closureHash(parts.closure, parts.move)) +
         list(extras) +
         text(parts.trees?.hash ?? ''),
     ),
   );
 }
 
-const closureHashes = new WeakMap<Closure, string>();
+const closureHashes = new WeakMap<Closure, { readonly moved: string | undefined; readonly hash: string }>();
 
-/** The closure's part, worked out once for each object. */
-function closureHash(closure: Closure): string {
+/** The closure's part, worked out once for each object and place. */
+function closureHash(closure: Closure, move: PathMove | undefined): string {
   const known = closureHashes.get(closure);
-  if (known !== undefined) return known;
+  if (known !== undefined && known.moved === move?.from) return known.hash;
+  const { files, directories, probes, dependencies } = move === undefined ? closure : movedNames(closure, move);
   const hash = createHash('sha256')
-    .update(filesText(closure.files))
-    .update(list([...closure.directories].sort().map(text)))
-    .update(list(closure.probes.map(({ path, exists }) => text(path) + (exists ? '+' : '-')).sort()))
+    .update(filesText(files))
+    .update(list([...directories].sort().map(text)))
+    .update(list(probes.map(({ path, exists }) => text(path) + (exists ? '+' : '-')).sort()))
     // as the compiler names them, so that a depfile from the cache is the one that this machine's compiler would write
-    .update(names(closure.dependencies))
+    .update(names(dependencies))
     .digest('hex');
-  closureHashes.set(closure, hash);
+  closureHashes.set(closure, { moved: move?.from, hash });
   return hash;
+}
+
+function movedNames({ files, directories, probes, dependencies }: Closure, move: PathMove) {
+  const there = (path: string) => move.there(path);
+  return {
+    files: files.map(({ path, record }) => ({ path: there(path), record })),
+    directories: directories.map(there),
+    probes: probes.map(({ path, exists }) => ({ path: there(path), exists })),
+    dependencies: dependencies.map(there),
+  };
 }
 
 /**

@@ -103,6 +103,7 @@ export async function runAgent(settings: Settings): Promise<string | undefined> 
     native: new NativeExpansion(processes, join(settings.cacheDir, 'agent/native')),
     digests,
     counters,
+    baseDirectory: settings.baseDirectory,
   });
   const auditor = openAuditor({
     settings,

@@ -3,7 +3,7 @@
 
 import { readFileSync } from 'node:fs';
 import { availableParallelism, homedir } from 'node:os';
-import { join } from 'node:path';
+import { join, normalize } from 'node:path';
 import { parse as parseToml } from 'smol-toml';
 import * as z from 'zod/mini';
 import { err, ok, type Result } from '../base/result.ts';
@@ -23,6 +23,7 @@ const fileShape = z.strictObject({
       local_slots: z.optional(z.int().check(z.positive())),
       idle_seconds: z.optional(z.number().check(z.positive())),
       audit_percent: z.optional(z.number().check(z.minimum(0), z.maximum(100))),
+      base_dir: z.optional(z.string()),
     }),
   ),
   worker: z.optional(
@@ -51,6 +52,7 @@ export const environmentVariables = {
   ICETS_LOG_LEVEL: 'debug, info, warn or error',
   ICETS_BUILD: 'name of the build that the steps belong to',
   ICETS_NO_CACHE: 'any value but 0: this compile neither takes a kept result nor leaves one; the same as --no-cache',
+  ICETS_BASEDIR: 'this compile takes and leaves the same results wherever this directory lies; empty for none',
   ICETS_DISABLE: 'any value but 0: run the compiler directly (launcher)',
   ICETS_DEBUG: 'any value but 0: say on standard error what the launcher decides (launcher)',
   ICETS_HEARTBEAT_MS: 'how long a silent agent is waited for, default 5000 (launcher)',
@@ -71,6 +73,8 @@ export interface Settings {
   readonly idleSeconds: number;
   /** 0 to 100 */
   readonly auditPercent: number;
+  /** absolute, not `/`; for compiles whose own environment has no ICETS_BASEDIR */
+  readonly baseDirectory: string | undefined;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   readonly schedulerStoreLimitBytes: number;
   readonly schedulerResultsLimitBytes: number;
@@ -108,6 +112,11 @@ export function readSettings(env: Environment): Result<Settings, string> {
   const auditText = env['ICETS_AUDIT_PERCENT'] ?? '';
   const auditPercent = auditText === '' ? (config.agent?.audit_percent ?? 1) : Number(auditText);
   if (!(auditPercent >= 0 && auditPercent <= 100)) return err(`ICETS_AUDIT_PERCENT=${auditText} is not from 0 to 100`);
+  // The agent's own environment does not count: it is that of the build which happened to start it.
+  const baseDirectory = config.agent?.base_dir;
+  if (baseDirectory !== undefined && (!baseDirectory.startsWith('/') || normalize(baseDirectory) === '/')) {
+    return err(`${configFile}: agent.base_dir=${baseDirectory} is not an absolute path below /`);
+  }
   const level = env['ICETS_LOG_LEVEL'] ?? config.log_level ?? 'info';
   if (level !== 'debug' && level !== 'info' && level !== 'warn' && level !== 'error') {
     return err(`ICETS_LOG_LEVEL=${level} is none of debug, info, warn, error`);
@@ -126,6 +135,7 @@ export function readSettings(env: Environment): Result<Settings, string> {
     localSlots: localSlots.value,
     idleSeconds: idleSeconds.value,
     auditPercent,
+    baseDirectory,
     logLevel: level,
     schedulerStoreLimitBytes: (config.scheduler?.store_limit_gib ?? 20) * gib,
     schedulerResultsLimitBytes: (config.scheduler?.results_limit_gib ?? 1) * gib,

@@ -76,6 +76,8 @@ export interface StepRecord {
   readonly rung?: string;
   /** why the closure was not found by exact evaluation: a reason and what it is about */
   readonly whyNotExact?: string;
+  /** `moved` when the compile was made in the canonical place of its base directory, else why not */
+  readonly base?: string;
   readonly inputs?: number;
   readonly inputBytes?: number;
   readonly uploadedBytes?: number;

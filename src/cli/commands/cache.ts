@@ -59,6 +59,8 @@ interface Lookups {
   readonly evicted: number;
   /** steps that asked for no kept result, by the reason why */
   readonly notCacheable: Readonly<Record<string, number>>;
+  /** compiles below a base directory: those that were made for any place, and the others by the reason why not */
+  readonly base: { readonly moved: number; readonly notMoved: Readonly<Record<string, number>> };
 }
 
 /** The agent's own counters since its start, as far as they are about kept results. */
@@ -71,16 +73,22 @@ function cacheCounters(counters: Readonly<Record<string, number>>): Lookups {
   for (const reason of [...commandReasons, ...inputReasons]) {
     if (count(`local.${reason}`) > 0) notCacheable[reason] = count(`local.${reason}`);
   }
+  const notMoved: Record<string, number> = {};
+  for (const [name, times] of Object.entries(counters)) {
+    const reason = /^base\.(?:in-place|stuck)\.(.*)$/.exec(name)?.[1];
+    if (reason !== undefined) notMoved[reason] = times;
+  }
   return {
     hits: count('cache.hit'),
     misses: count('cache.miss'),
     unproven: count('cache.unproven'),
     evicted: count('cache.evicted'),
     notCacheable,
+    base: { moved: count('base.moved'), notMoved },
   };
 }
 
-function describeLookups({ hits, misses, unproven, evicted, notCacheable }: Lookups): void {
+function describeLookups({ hits, misses, unproven, evicted, notCacheable, base }: Lookups): void {
   const all = hits + misses + unproven + evicted;
   const share = all === 0 ? '' : ` (${((100 * hits) / all).toFixed(1)} % of ${all} lookups)`;
   say('agent, since its start');
@@ -88,8 +96,15 @@ function describeLookups({ hits, misses, unproven, evicted, notCacheable }: Look
   say(`  misses          ${misses}`);
   if (evicted > 0) say(`  evicted         ${evicted}`);
   if (unproven > 0) say(`  unproven        ${unproven}`);
-  const reasons = Object.entries(notCacheable).sort(([, a], [, b]) => b - a);
-  say(`  not cacheable   ${reasons.reduce((sum, [, times]) => sum + times, 0)}`);
+  sayReasons('not cacheable', notCacheable);
+  if (base.moved === 0 && Object.keys(base.notMoved).length === 0) return;
+  say(`  for any place   ${base.moved}`);
+  sayReasons('for this place', base.notMoved);
+}
+
+function sayReasons(what: string, counts: Readonly<Record<string, number>>): void {
+  const reasons = Object.entries(counts).sort(([, a], [, b]) => b - a);
+  say(`  ${what.padEnd(15)} ${reasons.reduce((sum, [, times]) => sum + times, 0)}`);
   for (const [reason, times] of reasons) say(`    ${String(times).padStart(6)}  ${reason}`);
 }
 

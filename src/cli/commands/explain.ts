@@ -38,6 +38,11 @@ function describe(record: StepRecord): string {
     );
   }
   if (record.whyNotExact !== undefined) lines.push(`  by -M      ${record.whyNotExact}`);
+  if (record.base !== undefined) {
+    lines.push(
+      `  base       ${record.base === 'moved' ? 'as in every checkout' : `not shared with other checkouts: ${record.base}`}`,
+    );
+  }
   const phases = Object.entries(record.phases).map(
     ([name, ms]) => `${name.replace(/Ms$/, '')} ${msText(ms as number)}`,
   );

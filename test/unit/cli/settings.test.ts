@@ -36,6 +36,8 @@ describe('readSettings', () => {
     ['a wrong type', '[agent]\nlocal_slots = "many"\n', {}, /agent\.local_slots/],
     ['broken TOML', '[agent\n', {}, /not valid TOML/],
     ['a wrong number in the environment', '', { ICETS_LOCAL_SLOTS: 'many' }, /ICETS_LOCAL_SLOTS=many/],
+    ['a base directory that is the root', '[agent]\nbase_dir = "/../"\n', {}, /agent\.base_dir/],
+    ['a relative base directory', '[agent]\nbase_dir = "work"\n', {}, /agent\.base_dir/],
     ['an unknown log level', '', { ICETS_LOG_LEVEL: 'loud' }, /ICETS_LOG_LEVEL=loud/],
   ])('answers one line for %s', (_, text, env, message) => {
     const settings = withConfig(text, env);
@@ -44,6 +46,11 @@ describe('readSettings', () => {
       expect(settings.error).toMatch(message);
       expect(settings.error).not.toContain('\n');
     }
+  });
+
+  test('takes the base directory from the file alone, since each compile has an environment of its own', () => {
+    const settings = withConfig('[agent]\nbase_dir = "/home/me/work"\n', { ICETS_BASEDIR: '/elsewhere' });
+    expect(settings.ok && settings.value.baseDirectory).toBe('/home/me/work');
   });
 
   test('says so when the file that was named does not exist', () => {

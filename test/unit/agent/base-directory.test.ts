@@ -1,0 +1,144 @@
+import { describe, expect, test } from '@jest/globals';
+import { placeCanonically, type CompileInPlace } from '../../../src/agent/base-directory.ts';
+import { compileCommand } from '../../../src/agent/compile-action.ts';
+import { resultKey } from '../../../src/agent/result-key.ts';
+import { classifyCommand } from '../../../src/compiler/classify.ts';
+import { digestKey, digestOf } from '../../../src/model/digest.ts';
+import type { FileFacts } from '../../../src/model/inputs.ts';
+import { canonicalPlace } from '../../../src/model/path-move.ts';
+import { emptyTree } from '../../../src/model/tree.ts';
+import { noFacts } from '../../../src/scan/file-facts.ts';
+import type { Closure } from '../../../src/scan/scanner.ts';
+import { InputRootBuilder } from '../../support/input-root.ts';
+
+interface Sketch extends Partial<Omit<CompileInPlace, 'compile' | 'closure'>> {
+  readonly files?: readonly string[];
+  readonly closure?: Partial<Closure>;
+  readonly facts?: Partial<FileFacts>;
+}
+
+function unit(root: string, sketch: Sketch = {}): CompileInPlace {
+  const argv = `-O1 -ffile-prefix-map=${root}=. -I${root}/include -c ${root}/src/a.c -o a.o`.split(' ');
+  const compile = classifyCommand({
+    family: { kind: 'gcc', version: '12.2.0', major: 12, target: 'x86_64-linux-gnu' },
+    driverLanguage: 'c',
+    argv,
+    env: {},
+    readResponseFile: () => undefined,
+  });
+  if (compile.kind === 'local') throw new Error(compile.reason);
+  const files = sketch.files ?? [`${root}/src/a.c`, `${root}/include/a.h`, '/usr/include/stdio.h'];
+  const stat = { dev: 1, ino: 1, sizeBytes: 1, mtimeMs: 0, ctimeMs: 0, mode: 0o100644 };
+  const record = { digest: digestOf(Buffer.from('x')), stat, mtimeNs: 0n, facts: { ...noFacts, ...sketch.facts } };
+  const closure: Closure = {
+    rung: 'exact',
+    files: files.map((path) => ({ path, record })),
+    directories: [`${root}/build`, `${root}/include`],
+    coarse: ['/usr/include'],
+    probes: [],
+    dependencies: files,
+    dateOrTime: false,
+    timestamp: false,
+    sourceBytes: 1,
+    ...sketch.closure,
+  };
+  const plain = {
+    responseFiles: [],
+    invokedAs: 'gcc',
+    compiler: '/usr/bin/gcc',
+    cwd: `${root}/build`,
+    env: { LANG: 'C' },
+  };
+  return { ...plain, extraFiles: [], toolchainRoot: emptyTree, ...sketch, argv, compile, closure };
+}
+
+function placed(base: string, sketch?: Sketch): string {
+  const result = placeCanonically(unit('/w/one', sketch), base);
+  return result.ok ? `from ${result.value.move.from}` : `${result.error.reason}: ${result.error.detail}`;
+}
+
+describe('placeCanonically', () => {
+  test('moves the innermost directory that holds what the command names', () => {
+    expect(placed('/w/one')).toBe('from /w/one');
+    expect(placed('/w')).toBe('from /w/one');
+    expect(placed('/w', { cwd: '/w/build' })).toBe('from /w');
+    const files = ['/w/one/src/a.c', '/w/one/build/../../common/c.h'];
+    expect(placed('/w', { files })).toBe('from /w');
+    expect(placed('/w/one', { files })).toBe('leaves: /w/one/build/../../common/c.h');
+    expect(placed('/w/one/build')).toBe('prefix-map: /w/one=.');
+  });
+
+  test('gives checkouts in different places one command and one key', () => {
+    const keyOf = (root: string) => {
+      const here = unit(root, { env: { LANG: 'C', PWD: `${root}/build` } });
+      const result = placeCanonically(here, root);
+      if (!result.ok) throw new Error(result.error.detail);
+      const { move, argv, env } = result.value;
+      expect(JSON.stringify([argv, env])).not.toContain(root);
+      const command = compileCommand({ argv, env, cwd: move.there(here.cwd), outputs: [], stderrTerminal: undefined });
+      const parts = { toolchain: digestOf(Buffer.from('t')), command: command.blob.digest, extras: [] };
+      const key = digestKey(resultKey({ ...parts, closure: here.closure, move }));
+      // the same closure object in another place is another key
+      expect(digestKey(resultKey({ ...parts, closure: here.closure }))).not.toBe(key);
+      expect(digestKey(resultKey({ ...parts, closure: here.closure, move }))).toBe(key);
+      return key;
+    };
+    expect(keyOf('/w/one')).toBe(keyOf('/srv/deeper/two'));
+  });
+
+  test.each<[string, string, Sketch, RegExp]>([
+    ['a base directory that is the root', '/', {}, /^unusable/],
+    ['one that is relative', 'w', {}, /^unusable/],
+    ['a working directory elsewhere', '/w/two', {}, /^outside/],
+    ['a working directory that is named by a link', '/w/one', { env: { PWD: '/link/build' } }, /^outside: \/link/],
+    ['response files that are sent', '/w/one', { responseFiles: ['a.rsp'] }, /^response-file/],
+    ['a variable that names it', '/w/one', { env: { LD_LIBRARY_PATH: '/x:/w/one/lib' } }, /^environment: LD_LIB/],
+    ['header directories in the environment', '/w/one', { env: { CPATH: 'include' } }, /^environment: CPATH/],
+    ['a compiler in it', '/w/one', { compiler: '/w/one/bin/gcc' }, /^directory: \/w\/one\/bin/],
+    ['search directories in it', '/w/one', { closure: { coarse: ['/w/one/sysroot'] } }, /^directory: \/w\/one\/sys/],
+    ['search directories around it', '/w/one', { closure: { coarse: ['/w'] } }, /^directory: \/w/],
+    ['other inputs in it', '/w/one', { extraFiles: ['/w/one/ignore.txt'] }, /^directory/],
+    [
+      'files of the compiler in it',
+      '/w/one',
+      { toolchainRoot: new InputRootBuilder().file('/w/one/lib/x.so', '').tree() },
+      /^directory/,
+    ],
+    ['a name of the canonical place', '/w/one', { files: [`${canonicalPlace}/a.h`] }, /^argument/],
+    [
+      'a probe by a name that may not move',
+      '/w/one',
+      { facts: { computedProbe: true }, closure: { probes: [{ path: '/w/one/x.h', exists: true }] } },
+      /^probe/,
+    ],
+    [
+      'a probe by an absolute name',
+      '/w/one',
+      {
+        facts: { probes: [{ kind: 'include', operand: '"/w/one/x.h"' }] },
+        closure: { probes: [{ path: '/w/one/x.h', exists: true }] },
+      },
+      /^probe/,
+    ],
+  ])('keeps a compile in its place for %s', (_, base, sketch, why) => {
+    expect(placed(base, sketch)).toMatch(why);
+  });
+
+  test('lets sources ask for what is not there, or is there by a name that moves', () => {
+    expect(placed('/w/one', { facts: { computedProbe: true } })).toBe('from /w/one');
+    const probes = [{ path: '/w/one/include/x.h', exists: true }];
+    expect(placed('/w/one', { facts: { probes: [{ kind: 'include', operand: '"x.h"' }] }, closure: { probes } })).toBe(
+      'from /w/one',
+    );
+  });
+
+  test('keeps a compile in its place where the name would need escapes', () => {
+    for (const root of ['/w/with space', '/w/do$lar', '/w/a=b', '/w/ü']) {
+      const result = placeCanonically(
+        { ...unit('/w/one'), cwd: `${root}/build`, argv: [], compile: { ...unit('/w/one').compile, argv: [] } },
+        root,
+      );
+      expect(result.ok ? 'moved' : result.error.reason).toBe('directory');
+    }
+  });
+});
