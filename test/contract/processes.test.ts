@@ -231,6 +231,20 @@ describe.each(kinds)('processes through %s', (which) => {
     ).resolves.toBeDefined();
   });
 
+  test('are as nice as the spawner was asked to be, the first one too', async () => {
+    const env = { PATH: path, XDG_CACHE_HOME: `${folder}/freestanding` };
+    const launcher = await findLauncherBinary({ home: root, hash: 'abcdef012345', env, linkage: 'freestanding' });
+    if (!launcher.ok) throw new Error(launcher.error.message);
+    const nice = spawnerProcesses({ launcherPath: launcher.value, niceness: 19 });
+    try {
+      const runs = await Promise.all([nice.run(sh('nice')), nice.run(sh('nice; nice -n -1 true 2>/dev/null'))]);
+      expect(runs.map((one) => one.ok && text(one.value)[0])).toEqual(['19\n', '19\n']);
+      expect(text(await run(sh('nice')))[0]).not.toBe('19\n');
+    } finally {
+      await nice.close();
+    }
+  });
+
   test('fail when there is no spawner to be had', async () => {
     const none = spawnerProcesses({ launcherPath: '/no/such/launcher' });
     expect(await none.run(sh('true'))).toMatchObject({ ok: false, error: { reason: 'spawner-lost' } });

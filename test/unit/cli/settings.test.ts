@@ -31,6 +31,18 @@ describe('readSettings', () => {
     expect(fromFile.ok && fromFile.value.localSlots).toBe(3);
   });
 
+  test('audits one result in a hundred unless the file or the environment says something else', () => {
+    const percent = (text: string, env: Record<string, string> = {}) => {
+      const settings = withConfig(text, env);
+      return settings.ok ? settings.value.auditPercent : settings.error;
+    };
+    expect(percent('')).toBe(1);
+    expect(percent('[agent]\naudit_percent = 0\n')).toBe(0);
+    expect(percent('[agent]\naudit_percent = 0\n', { ICETS_AUDIT_PERCENT: '2.5' })).toBe(2.5);
+    expect(percent('[agent]\naudit_percent = 101\n')).toMatch(/agent\.audit_percent/);
+    expect(percent('', { ICETS_AUDIT_PERCENT: '-1' })).toMatch(/ICETS_AUDIT_PERCENT=-1/);
+  });
+
   test.each([
     ['an unknown key', '[agent]\nlocal_slot = 3\n', {}, /unknown: local_slot/],
     ['a wrong type', '[agent]\nlocal_slots = "many"\n', {}, /agent\.local_slots/],
