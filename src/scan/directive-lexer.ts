@@ -82,6 +82,7 @@ class DirectiveLexer {
         if (this.#pragmaOperators) this.#operators(text.slice(start, at), start);
       }
     }
+    if (text.includes('\r') && loneReturn.test(text)) this.#malformed ??= 'a carriage return that ends no line';
     if (this.#groups.length > 0) this.#malformed ??= 'a conditional is not ended';
     return { list: this.#list, malformed: this.#malformed, once: this.#once };
   }
@@ -427,6 +428,8 @@ class DirectiveLexer {
   }
 }
 
+/** A new line for clang, an odd character for gcc. */
+const loneReturn = /\r(?!\n)/;
 /** A comment, a splice or a raw string may be about. */
 const needsCare = /\/[/*\\]|\\[ \t\v\f\r]*$|R"/;
 const namePattern = /^[ \t\v\f\r]*([A-Za-z_]\w*)/;

@@ -15,6 +15,7 @@ import { FolderNames } from './folder-names.ts';
 import { fromBytes, IncludeSearch, parentOf, toBytes } from './include-search.ts';
 import { Macro } from './macro.ts';
 import { isDirectory } from './path-stats.ts';
+import { nameNumber } from './preprocessor-tokens.ts';
 import { evaluateUnit, Unclear, type Evaluation, type UnclearReason, type UnitText } from './preprocessor.ts';
 import type { Closure, ClosureScanner, ScanFailure, ScanUnit } from './scanner.ts';
 import { inside } from './system-trees.ts';
@@ -62,6 +63,9 @@ const rounds = 6;
 const macroLimit = 2_000_000;
 const refusedOptions = /^-(?:traditional|traditional-cpp|remap|fms-extensions|fms-compatibility|I-|undef)$/;
 
+/** clang in this mode looks for headers beside all files that are open, as Microsoft's compiler does */
+const microsoft = nameNumber('_MSC_VER');
+
 export class ExactRung implements ClosureScanner {
   readonly #options: ExactRungOptions;
   readonly #units = new Map<string, Closure>();
@@ -106,6 +110,8 @@ export class ExactRung implements ClosureScanner {
         this.#seenVoided = this.#options.facts.voided;
         this.#options.table.voidProofs();
       }
+      if (facts.value.macros[microsoft] !== undefined)
+        return unclear('unsupported-option', 'clang is another compiler');
       if (questions.length === 0) {
         const known = this.#units.get(key);
         if (known !== undefined && this.#stands(known, facts.value, unit.arrivedMs)) {

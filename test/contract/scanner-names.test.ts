@@ -22,6 +22,8 @@ interface Case {
   /** the source last */
   readonly argv: readonly string[];
   readonly cwd?: string;
+  /** a compiler for which the command is none, since it does not know the options */
+  readonly notFor?: TreeCompiler;
   /** compilers for which the exact rung has no answer, and what it says */
   readonly unanswered?: Partial<Record<TreeCompiler, RegExp>>;
 }
@@ -139,6 +141,17 @@ const cases: Readonly<Record<string, Case>> = {
     },
     argv: ['m.cc'],
   },
+  'lines that end with a carriage return alone': {
+    files: { 'm.c': 'int x;\r#include "h.h"\r\n#include "h.h"\n', 'h.h': '' },
+    argv: ['m.c'],
+    unanswered: { gcc: /carriage return/, clang: /carriage return/ },
+  },
+  "clang as Microsoft's compiler": {
+    files: { 'm.c': '#include "h.h"\n', 'h.h': '' },
+    argv: ['--target=x86_64-pc-windows-msvc', 'm.c'],
+    notFor: 'gcc',
+    unanswered: { clang: /another compiler/ },
+  },
   'a name in angles, with a macro in it, in the arguments of a macro': {
     files: {
       'm.c': '#define ID(x) x\n#include ID(<d/h.h>)\n#if __has_include(ID(<d/h.h>))\n#endif\n',
@@ -155,7 +168,8 @@ test.each(Object.entries(cases))('%s', async (_name, each) => {
   for (const { compiler, comparison, fault } of results) {
     expect([compiler, fault]).toEqual([compiler, undefined]);
     const reason = each.unanswered?.[compiler];
-    if (reason === undefined) expect([compiler, comparison]).toMatchObject([compiler, { kind: 'both' }]);
+    if (comparison.kind === 'not-a-compile') expect(each.notFor).toBe(compiler);
+    else if (reason === undefined) expect([compiler, comparison]).toMatchObject([compiler, { kind: 'both' }]);
     else
       expect([compiler, comparison]).toMatchObject([
         compiler,
