@@ -55,7 +55,7 @@ export const environmentVariables = {
   ICETS_BASEDIR: 'this compile takes and leaves the same results wherever this directory lies; empty for none',
   ICETS_DISABLE: 'any value but 0: run the compiler directly (launcher)',
   ICETS_DEBUG: 'any value but 0: say on standard error what the launcher decides (launcher)',
-  ICETS_HEARTBEAT_MS: 'how long a silent agent is waited for, default 5000 (launcher)',
+  ICETS_HEARTBEAT_MS: 'how long a silent agent is waited for, default 6000 (launcher)',
   ICETS_NODE: 'the Node program that runs agent and command line (launcher)',
   ICETS_HOME: 'the folder icets is installed in (launcher)',
   ICETS_GUARD: 'set by the launcher for the compilers it runs, against recursion (launcher)',

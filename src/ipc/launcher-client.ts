@@ -75,7 +75,7 @@ export async function main(options: ClientOptions): Promise<void> {
 }
 
 function ask(socket: Socket, folder: string, command: ResolvedCommand, version: string): Promise<Answer> {
-  const patienceMs = Number(process.env['ICETS_HEARTBEAT_MS'] ?? '') || 5000;
+  const patienceMs = Number(process.env['ICETS_HEARTBEAT_MS'] ?? '') || 6000;
   return new Promise((resolve) => {
     const decoder = new FrameDecoder();
     const earlier: Segment[] = [];

@@ -55,7 +55,7 @@ const timers: Pick<Clock, 'after'> = {
 };
 
 export async function serveLaunchers(options: LauncherServerOptions): Promise<Result<LauncherServer, ServeFailure>> {
-  const { socketDir, heartbeatMs = 1000, clock = timers, log = silentLog } = options;
+  const { socketDir, heartbeatMs = 2000, clock = timers, log = silentLog } = options;
   const prepared = prepareSocketFolder(socketDir, process.geteuid?.() ?? 0);
   if (!prepared.ok) return prepared;
 

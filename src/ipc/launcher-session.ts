@@ -68,6 +68,8 @@ export class LauncherConnection implements LauncherSession {
   readonly #gone = new AbortController();
   #state: State = { kind: 'greeting' };
   #beats = 0;
+  /** Our greeting, while it waits for the first frame after it: each write wakes the launcher, which costs it 0.07 ms. */
+  #greeting: Buffer | undefined;
 
   constructor(socket: Socket, owner: SessionOwner) {
     this.#socket = socket;
@@ -87,7 +89,7 @@ export class LauncherConnection implements LauncherSession {
     return this.#state.kind === 'open' || this.#state.kind === 'local' || this.#state.kind === 'committing';
   }
 
-  /** Called every second by the server. */
+  /** Called every two seconds by the server. */
   beat(): void {
     if (this.#state.kind === 'open') {
       // A launcher that does not read (it may be stopped) gets no pile of heartbeats.
@@ -110,7 +112,7 @@ export class LauncherConnection implements LauncherSession {
   exec(): void {
     if (!this.#mayAnswer()) return;
     this.#state = { kind: 'over' };
-    this.#socket.write(encodeMessage({ kind: 'exec' }));
+    this.#send({ kind: 'exec' });
     this.#socket.destroySoon();
   }
 
@@ -127,7 +129,7 @@ export class LauncherConnection implements LauncherSession {
   /** Ends the connection with a reason that the launcher may show when it is asked to explain itself. */
   refuse(reason: Refusal, message: string): void {
     const wasOpen = this.isOpen;
-    if (!wasOpen) this.#send(this.#hello());
+    if (!wasOpen) this.#greeting = encodeMessage(this.#hello());
     this.#send({ kind: 'refused', reason, message });
     this.#socket.destroySoon();
     this.#end(wasOpen ? 'gone' : 'over');
@@ -168,7 +170,11 @@ export class LauncherConnection implements LauncherSession {
   }
 
   #send(message: AgentMessage): boolean {
-    return this.#socket.writable ? this.#socket.write(encodeMessage(message)) : true;
+    if (!this.#socket.writable) return true;
+    const frame = encodeMessage(message);
+    const greeting = this.#greeting;
+    this.#greeting = undefined;
+    return this.#socket.write(greeting === undefined ? frame : Buffer.concat([greeting, frame]));
   }
 
   #hello(): Hello {
@@ -226,7 +232,8 @@ export class LauncherConnection implements LauncherSession {
       return;
     }
     this.#state = { kind: 'asking' };
-    this.#send(this.#hello());
+    if (hello.features.includes('patient')) this.#greeting = encodeMessage(this.#hello());
+    else this.#send(this.#hello());
   }
 
   #closed(): void {

@@ -39,7 +39,7 @@ enum {
   PROTOCOL = 1,
   HEADER_BYTES = 5,
   MAX_FRAME = 1 << 30,
-  HEARTBEAT_MS = 5000,  // silence after which an agent counts as hung
+  HEARTBEAT_MS = 6000,  // silence after which an agent counts as hung
   UNSERVED_BYTES = 4 << 20,  // of notes about commands that ran without the agent
   SUSPECT_MS = 250,     // the same for the first frame, when another launcher found it hung a moment ago
   SUSPECT_FOR_S = 30,   // how long that suspicion lasts
@@ -189,6 +189,11 @@ static void put_text(struct bytes *b, const char *text) {
   put(b, text, length);
 }
 
+/** Writes over four bytes that are there. */
+static void set_u32(struct bytes *b, size_t at, uint64_t value) {
+  for (size_t i = 0; i < 4; i++) b->at[at + i] = (unsigned char)(value >> (8 * i));
+}
+
 static size_t begin_frame(struct bytes *b, unsigned type) {
   size_t start = b->used;
   put_u32(b, 0);
@@ -203,7 +208,7 @@ static void end_frame(struct bytes *b, size_t start) {
     b->bad = 1;
     return;
   }
-  for (size_t i = 0; i < 4; i++) b->at[start + i] = (unsigned char)(length >> (8 * i));
+  set_u32(b, start, length);
 }
 
 /** Reads the fields of one payload; reading past the end sets `bad`, and everything after it is zero or empty. */
@@ -835,25 +840,26 @@ static int next_frame(struct inbox *inbox, struct frame *frame, int patience_ms,
       *why = "out of memory";
       return 0;
     }
+    // Hardly ever is there an answer before we wait for it.
+    struct pollfd poller = {.fd = inbox->fd, .events = POLLIN};
+    int ready = poll(&poller, 1, patience_ms);
+    if (ready == 0) {
+      *why = "the agent was silent for too long";
+      errno = ETIMEDOUT;
+      return 0;
+    }
+    if (ready < 0) {
+      if (errno == EINTR) continue;
+      *why = "the agent cannot be heard";
+      return 0;
+    }
     ssize_t got = recv(inbox->fd, inbox->held.at + inbox->held.used, inbox->held.room - inbox->held.used, 0);
     if (got > 0) {
       inbox->held.used += (size_t)got;
     } else if (got == 0) {
       *why = "the agent went away";
       return 0;
-    } else if (errno == EAGAIN) {
-      struct pollfd poller = {.fd = inbox->fd, .events = POLLIN};
-      int ready = poll(&poller, 1, patience_ms);
-      if (ready == 0) {
-        *why = "the agent was silent for too long";
-        errno = ETIMEDOUT;
-        return 0;
-      }
-      if (ready < 0 && errno != EINTR) {
-        *why = "the agent cannot be heard";
-        return 0;
-      }
-    } else if (errno != EINTR) {
+    } else if (errno != EINTR && errno != EAGAIN) {
       *why = "the connection to the agent broke";
       return 0;
     }
@@ -877,21 +883,24 @@ static const char *const sent_prefixes[] = {"LC_",  "GCC_",  "CLANG_",   "CC_", 
 
 static int is_sent(const char *entry) {
   for (size_t i = 0; i < sizeof sent_prefixes / sizeof *sent_prefixes; i++)
-    if (strncmp(entry, sent_prefixes[i], strlen(sent_prefixes[i])) == 0) return strchr(entry, '=') != NULL;
+    if (*entry == *sent_prefixes[i] && strncmp(entry, sent_prefixes[i], strlen(sent_prefixes[i])) == 0)
+      return strchr(entry, '=') != NULL;
   for (size_t i = 0; i < sizeof sent_names / sizeof *sent_names; i++)
-    if (is_assignment_of(entry, sent_names[i])) return 1;
+    if (*entry == *sent_names[i] && is_assignment_of(entry, sent_names[i])) return 1;
   return 0;
 }
 
-static void put_hello(struct bytes *out, const char *version, uint64_t built_ms) {
+/** `patient`: the agent may keep its greeting until it has something to say. */
+static void put_hello(struct bytes *out, const char *version, uint64_t built_ms, int patient) {
   size_t start = begin_frame(out, F_HELLO);
   put(out, "ICET", 4);
   put_u16(out, PROTOCOL);
   put_u16(out, 0);
   put_u64(out, built_ms);
   put_text(out, version);
-  put_u32(out, 1);
+  put_u32(out, patient ? 2 : 1);
   put_text(out, "output");
+  if (patient) put_text(out, "patient");
   end_frame(out, start);
 }
 
@@ -920,11 +929,15 @@ static void put_request(struct bytes *out, const struct request *r) {
   while (r->argv[count]) count++;
   put_u32(out, count);
   for (size_t i = 0; i < count; i++) put_text(out, r->argv[i]);
+  size_t counted_at = out->used;
+  put_u32(out, 0);
   count = 0;
-  for (char **entry = r->environment; *entry; entry++) count += (size_t)is_sent(*entry);
-  put_u32(out, count);
   for (char **entry = r->environment; *entry; entry++)
-    if (is_sent(*entry)) put_text(out, *entry);
+    if (is_sent(*entry)) {
+      put_text(out, *entry);
+      count++;
+    }
+  if (!out->bad) set_u32(out, counted_at, count);
   end_frame(out, start);
 }
 
@@ -1246,7 +1259,8 @@ static _Noreturn void ask_agent(const struct command *c) {
   char *hung = join(place.folder, "/agent.hung", "");
   int suspected = is_fresh(hung, SUSPECT_FOR_S);
   struct bytes out = {0};
-  put_hello(&out, ICETS_VERSION, (uint64_t)self.st_mtim.tv_sec * 1000 + (uint64_t)self.st_mtim.tv_nsec / 1000000);
+  put_hello(&out, ICETS_VERSION, (uint64_t)self.st_mtim.tv_sec * 1000 + (uint64_t)self.st_mtim.tv_nsec / 1000000,
+            !suspected);
   put_request(&out, &request);
   int first_patience = suspected && patience > SUSPECT_MS ? SUSPECT_MS : patience;
   if (out.bad || !send_all(fd, out.at, out.used, first_patience)) {

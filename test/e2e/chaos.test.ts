@@ -78,7 +78,7 @@ async function warm(cluster: IcetsCluster): Promise<void> {
 }
 
 async function buildWhile(victim: Victim, signal: 'SIGKILL' | 'SIGSTOP'): Promise<void> {
-  await withCluster({ workers: 2, slots: 1, env: { ICETS_HEARTBEAT_MS: '3000' } }, async (cluster) => {
+  await withCluster({ workers: 2, slots: 1, env: { ICETS_HEARTBEAT_MS: '4000' } }, async (cluster) => {
     const project = writeNinjaProject(cluster.folder, units, '');
     expect((await cluster.run(['ninja', '-j8'])).exitCode).toBe(0);
     const plain = objectBytes(project);

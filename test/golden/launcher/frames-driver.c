@@ -12,7 +12,7 @@ static void show(const struct bytes *b) {
 static void encode(const char *name) {
   struct bytes out = {0};
   if (!strcmp(name, "launcher-hello")) {
-    put_hello(&out, "0123456789ab", 1700000000123);
+    put_hello(&out, "0123456789ab", 1700000000123, 0);
   } else if (!strcmp(name, "launcher-request") || !strcmp(name, "launcher-request-odd")) {
     char *argv[] = {"g++", "-c", "sub dir/a.cc", "-o", "a.o", NULL};
     char *environment[] = {"PATH=/usr/bin:/bin", "LC_ALL=C", "SECRET=no", "PATHOLOGY=no", "GCC_COLORS=", NULL};

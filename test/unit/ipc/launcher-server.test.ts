@@ -229,6 +229,41 @@ describe('a session', () => {
     expect(await launcher.next()).toBeUndefined();
   });
 
+  const patient: Hello = { ...hello, features: ['output', 'patient'] };
+
+  test('greets a patient launcher together with its answer', async () => {
+    const { launch } = await serve({
+      onRequest: (_request, session) => void setImmediate(() => void session.finish(emptyResult)),
+    });
+    const launcher = launch().send(patient, request);
+    const chunks: Buffer[] = [];
+    launcher.socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+    expect(await launcher.next()).toMatchObject({ kind: 'hello', version: 'v1' });
+    expect(await launcher.next()).toMatchObject({ kind: 'result' });
+    expect(chunks).toHaveLength(1);
+  });
+
+  test('greets a patient launcher with the first heartbeat at the latest', async () => {
+    const clock = handClock();
+    const requested = deferred<LauncherSession>();
+    const { launch } = await serve({ clock, onRequest: (_request, session) => requested.resolve(session) });
+    const launcher = launch().send(patient, request);
+    const session = await requested.promise;
+    clock.tick();
+    expect(await launcher.next()).toMatchObject({ kind: 'hello' });
+    expect(await launcher.next()).toEqual({ kind: 'heartbeat' });
+    session.exec();
+    expect(await launcher.next()).toEqual({ kind: 'exec' });
+  });
+
+  test('greets a patient launcher once when it asks for nonsense', async () => {
+    const { launch } = await serve();
+    const launcher = launch().send(patient, patient);
+    expect(await launcher.next()).toMatchObject({ kind: 'hello' });
+    expect(await launcher.next()).toMatchObject({ kind: 'refused', reason: 'malformed' });
+    expect(await launcher.next()).toBeUndefined();
+  });
+
   test('becomes a direct run when the agent has a bug', async () => {
     const { launch } = await serve({
       onRequest() {
