@@ -3,27 +3,30 @@
 
 import { posix } from 'node:path';
 import { err, ok, type Result } from '../base/result.ts';
-import { mentions, moveArguments, namedPaths, type NotMovable } from '../compiler/moved-arguments.ts';
+import { mentions, moveArguments, namedPaths, notMovableReasons } from '../compiler/moved-arguments.ts';
 import type { ParsedCompile } from '../compiler/parsed-compile.ts';
 import { canonicalPlace, commonDirectory, PathMove } from '../model/path-move.ts';
 import type { TreeNode } from '../model/tree.ts';
 import type { Closure } from '../scan/scanner.ts';
 
-/** Why a compile keeps its own paths; counted as `base.REASON`. */
-export type KeepsItsPlace =
-  | NotMovable['reason']
+/** Why a compile keeps its own paths; counted as `base.in-place.REASON`, explained in docs/guide/cache.md. */
+export const inPlaceReasons = [
+  ...notMovableReasons,
   /** the setting is no absolute path, or is `/` */
-  | 'unusable'
+  'unusable',
   /** the working directory does not lie below it, or is reached by a link */
-  | 'outside'
-  | 'environment'
+  'outside',
+  'environment',
   /** the directory to be moved has search directories or the compiler in it, or its name needs escapes in dependency lists */
-  | 'directory'
+  'directory',
   /** a file is reached through `..` from below the base directory to somewhere else */
-  | 'leaves'
+  'leaves',
   /** a source asks for a file by a name that is absolute or not in its text */
-  | 'probe'
-  | 'response-file';
+  'probe',
+  'response-file',
+] as const;
+
+export type KeepsItsPlace = (typeof inPlaceReasons)[number];
 
 export interface WhyInPlace {
   readonly reason: KeepsItsPlace;

@@ -9,22 +9,26 @@ import type { OutputRole } from '../compiler/parsed-compile.ts';
 import type { PathMove } from '../model/path-move.ts';
 import type { ReceivedResult } from './received-result.ts';
 
-/** Why a result is not used and the compile goes its ordinary way; counted as `base.REASON`. */
-export type StuckReason =
+/** Why a result is not used and the compile goes its ordinary way; counted as `base.stuck.REASON`, explained in docs/guide/cache.md. */
+export const stuckReasons = [
   /** a symbolic link leads into the directory or out of it */
-  | 'link'
+  'link',
   /** the dependency list is not the predicted one */
-  | 'unproven'
+  'unproven',
   /** the compile failed, and what it printed names the true directory: a source does too */
-  | 'named-in-source'
+  'named-in-source',
   /** an output has the canonical name in it: a name that no prefix map covers got into it */
-  | 'place-in-output'
-  /** an output names the true directory, or cannot be searched for it */
-  | 'directory-in-output'
-  | 'compressed-output'
-  | 'dependency-list'
+  'place-in-output',
+  /** an output names the true directory */
+  'directory-in-output',
+  /** an output cannot be searched for names */
+  'compressed-output',
+  'dependency-list',
   /** a message on a terminal, where its length decides how it is laid out */
-  | 'terminal-message';
+  'terminal-message',
+] as const;
+
+export type StuckReason = (typeof stuckReasons)[number];
 
 export interface Stuck {
   readonly reason: StuckReason;

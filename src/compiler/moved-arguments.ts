@@ -7,9 +7,11 @@ import type { CompilerFamily } from './compiler-family.ts';
 import type { ParsedCompile } from './parsed-compile.ts';
 import { parseArguments, type Argument } from './parse.ts';
 
+export const notMovableReasons = ['option', 'compiler-version', 'argument', 'prefix-map', 'unmapped-name'] as const;
+
 /** Why a compile is not made independent of its directory; `detail` is for people. */
 export interface NotMovable {
-  readonly reason: 'option' | 'compiler-version' | 'argument' | 'prefix-map' | 'unmapped-name';
+  readonly reason: (typeof notMovableReasons)[number];
   readonly detail: string;
 }
 

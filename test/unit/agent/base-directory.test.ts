@@ -1,5 +1,8 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { placeCanonically, type CompileInPlace } from '../../../src/agent/base-directory.ts';
+import { inPlaceReasons, placeCanonically, type CompileInPlace } from '../../../src/agent/base-directory.ts';
+import { stuckReasons } from '../../../src/agent/moved-result.ts';
 import { compileCommand } from '../../../src/agent/compile-action.ts';
 import { resultKey } from '../../../src/agent/result-key.ts';
 import { classifyCommand } from '../../../src/compiler/classify.ts';
@@ -141,4 +144,12 @@ describe('placeCanonically', () => {
       expect(result.ok ? 'moved' : result.error.reason).toBe('directory');
     }
   });
+});
+
+test('the guide explains every reason, and no other', () => {
+  const guide = readFileSync(resolve(import.meta.dirname, '../../../docs/guide/cache.md'), 'utf8');
+  const section = guide.slice(guide.indexOf('## Two checkouts'), guide.indexOf('## For those'));
+  const explained = [...section.matchAll(/^\| `([a-z-]+)` +\|/gm)].map((match) => match[1]).sort();
+  expect(explained).toEqual([...inPlaceReasons, ...stuckReasons, 'stuck-before'].sort());
+  expect(section).toContain(canonicalPlace);
 });
