@@ -42,7 +42,7 @@ export function fakeCompiler(options: FakeCompilerOptions = {}): FakeCompiler {
         runs.push([...argv]);
         return Promise.resolve(ok(answer(fake.options, argv, cwd)));
       },
-    } as Processes,
+    },
   };
   return fake;
 }
