@@ -14,7 +14,7 @@ export interface OpenedFile {
   readonly folder: string;
   /**
    * where an `#include_next` in the file starts: index in the chain; undefined makes it an ordinary `#include`.
-   * unknown: clang has not set its variable for a file found beside its includer, and goes by what was in it
+   * unknown: clang sets no start for a file found beside its includer or by an absolute name, and goes by what was there
    */
   readonly nextFrom: number | 'unknown' | undefined;
   /** gcc counts its directory among the system's */
@@ -157,13 +157,14 @@ export class IncludeSearch {
   ): Found | undefined {
     const looked: Looked = { folders: new Set(), absent: new Set(), reached: [] };
     const text = fromBytes(name);
+    const unset = this.#options.family === 'clang' ? 'unknown' : undefined;
     let found: Found | undefined;
     if (name.startsWith('/')) {
-      found = this.#candidate('/', text.slice(1), '/', name.slice(1), undefined, false, notBeforeMs, looked);
+      found = this.#candidate('/', text.slice(1), '/', name.slice(1), unset, false, notBeforeMs, looked);
     } else {
       if (beside !== undefined) {
         const folder = this.#absolute(fromBytes(beside.folder.slice(0, -1)));
-        const nextFrom = this.#options.family === 'gcc' ? 0 : 'unknown';
+        const nextFrom = unset ?? 0;
         found = this.#candidate(folder, text, beside.folder, name, nextFrom, beside.system, notBeforeMs, looked);
       }
       for (let at = start; found === undefined && at < this.#chain.length; at += 1) {

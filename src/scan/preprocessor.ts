@@ -549,7 +549,10 @@ class UnitEvaluation implements MacroEnvironment {
 
   #nextMustBeKnown(): void {
     if (this.#at.nextFrom !== 'unknown') return;
-    throw new Unclear('unsupported-directive', `${fromBytes(this.#at.name)}: include_next beside the includer`);
+    throw new Unclear(
+      'unsupported-directive',
+      `${fromBytes(this.#at.name)}: include_next in a file that no search directory led to`,
+    );
   }
 
   /** gcc takes what it imports for any file that it has opened, if only to see whether it is there. */

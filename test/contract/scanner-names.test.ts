@@ -86,7 +86,16 @@ const cases: Readonly<Record<string, Case>> = {
       'two/h.h': '',
     },
     argv: ['-Ione', '-Itwo', 'm.c'],
-    unanswered: { clang: /include_next beside the includer/ },
+    unanswered: { clang: /that no search directory led to/ },
+  },
+  'an #include_next in a file with an absolute name': {
+    files: {
+      'm.c': '#include <c.h>\n#include "@ROOT@/h.h"\n',
+      'one/c.h': '',
+      'h.h': '#if __has_include_next("h.h")\n#endif\n',
+    },
+    argv: ['-Ione', 'm.c'],
+    unanswered: { clang: /that no search directory led to/ },
   },
   'digraphs in a language that has none': {
     files: { 'm.c': '%:include "gone.h"\n#include "h.h"\n', 'h.h': '' },
