@@ -146,7 +146,15 @@ export const scanProjects: readonly ScanProject[] = [
       });
       const commands = files.map((file): RecordedCommand => {
         const c = file.endsWith('.c');
-        const argv = [c ? 'gcc' : 'g++', ...(c ? [] : ['-std=c++14']), `-I${headers}`, '-O1', '-c', file];
+        const argv = [
+          c ? 'gcc' : 'g++',
+          ...(c ? [] : ['-std=c++14']),
+          `-I${headers}`,
+          `-I${source}`,
+          '-O1',
+          '-c',
+          file,
+        ];
         return { cwd: build, argv: [...argv, '-o', 'unit.o'] };
       });
       return commands;
