@@ -1,7 +1,18 @@
 // Results that the agent hands over: the launcher puts files in place, prints and exits, and only then is it done.
 
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { constants } from 'node:os';
 import type { LauncherServer, LauncherServerOptions } from '../../src/ipc/launcher-server.ts';
 import type { CommitOutcome } from '../../src/ipc/launcher-session.ts';
 import {
@@ -90,6 +101,33 @@ describe.each(launcherKinds)('%s, given a result', (which) => {
       expect([ran.code, ran.stdout.toString()]).toEqual([6, 'ran here\n']);
       expect(existsSync(`${folder}/kept`)).toBe(true);
       expect(outcomes).toEqual([{ kind: 'rename-failed', index: 1, errno: 2 }]);
+    }));
+
+  test('replaces files and links by their names only, and no folder', () =>
+    inFolder(async (folder) => {
+      const outcomes: CommitOutcome[] = [];
+      const run = await prepared(folder, async (_request, session) => {
+        mkdirSync(`${folder}/temporary`);
+        const renames = ['object', 'link', 'folder'].map((name) => {
+          writeFileSync(`${folder}/temporary/${name}`, `new ${name}`);
+          return { from: `${folder}/temporary/${name}`, to: `${folder}/out/${name}` };
+        });
+        outcomes.push(await session.finish({ exitCode: 0, stdout: nothing, stderr: nothing, renames, unlinks: [] }));
+      });
+      mkdirSync(`${folder}/out/folder`, { recursive: true });
+      writeFileSync(`${folder}/out/object`, 'old object');
+      linkSync(`${folder}/out/object`, `${folder}/same object`);
+      symlinkSync('../target', `${folder}/out/link`);
+      writeFileSync(`${folder}/target`, 'target');
+      expect((await run(['/bin/sh', '-c', 'exit 6'])).code).toBe(6);
+      const errno = constants.errno.EISDIR;
+      expect(outcomes).toEqual([{ kind: 'rename-failed', index: 2, errno }]);
+      expect(readdirSync(`${folder}/temporary`)).toEqual(['folder']);
+      expect(statSync(`${folder}/out/folder`).isDirectory()).toBe(true);
+      const read = (name: string) => readFileSync(`${folder}/${name}`, 'utf8');
+      expect([read('out/object'), read('same object')]).toEqual(['new object', 'old object']);
+      expect([read('out/link'), read('target')]).toEqual(['new link', 'target']);
+      expect(lstatSync(`${folder}/out/link`).isFile()).toBe(true);
     }));
 
   test('passes on 100 MB of diagnostics in order', () =>
