@@ -37,7 +37,6 @@ export interface PlacedCompile {
   readonly move: PathMove;
   /** without argv[0] */
   readonly argv: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
 }
 
 export interface CompileInPlace {
@@ -50,7 +49,7 @@ export interface CompileInPlace {
   readonly compiler: string;
   /** physical absolute path */
   readonly cwd: string;
-  /** the whole environment of the remote compiler */
+  /** the whole environment of the remote compiler; PWD only where it is not the working directory's own path */
   readonly env: Readonly<Record<string, string>>;
   readonly closure: Closure;
   /** absolute paths of files besides the closure */
@@ -70,8 +69,8 @@ export function placeCanonically(unit: CompileInPlace, base: string): Result<Pla
   const { compile, argv, cwd, closure } = unit;
   if (!base.startsWith('/') || base === '/') return not('unusable', base);
   if (!isInside(cwd, base)) return not('outside', cwd);
-  const { PWD: pwd, ...env } = unit.env;
-  if (pwd !== undefined && pwd !== cwd) return not('outside', pwd);
+  const { env } = unit;
+  if (env['PWD'] !== undefined) return not('outside', env['PWD']);
   if (unit.responseFiles.length > 0) return not('response-file', unit.responseFiles.join(' '));
 
   const root = rootOf(unit, base);
@@ -94,7 +93,7 @@ export function placeCanonically(unit: CompileInPlace, base: string): Result<Pla
 
   const moved = moveArguments(compile, argv, closure.dependencies, cwd, move);
   if (!moved.ok) return moved;
-  return ok({ move, argv: moved.value, env: { ...env, ...(pwd !== undefined && { PWD: move.there(pwd) }) } });
+  return ok({ move, argv: moved.value });
 }
 
 function rootOf({ compile, cwd, closure }: CompileInPlace, base: string): Result<string, WhyInPlace> {

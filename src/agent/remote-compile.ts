@@ -186,7 +186,7 @@ export class RemoteCompiler {
       toolchain: toolchain.value,
       closure: closure.value,
       command,
-      env: { ...remoteEnvironment(job.env, job.stderrTerminal !== undefined), ...toolchain.value.environment },
+      env: { ...sentEnvironment(job), ...toolchain.value.environment },
       outputs: outputs.value,
       extraFiles,
     };
@@ -564,6 +564,12 @@ interface UnplacedUnit {
 
 type AcceptedResult = Pick<CompileOutcome, 'files' | 'stdout' | 'stderr'>;
 
+/** A PWD that says no more than the working directory does is left out: shells set it, others do not, and the sandbox sets it anyway. */
+function sentEnvironment({ env, cwd, stderrTerminal }: CompileJob): Record<string, string> {
+  const { PWD: pwd, ...others } = remoteEnvironment(env, stderrTerminal !== undefined);
+  return pwd === undefined || pwd === cwd ? others : { ...others, PWD: pwd };
+}
+
 function sentCommand(unit: UnplacedUnit, placed: PlacedCompile | undefined): CompileCommand {
   const { job, command } = unit;
   const outputs = [...unit.outputs.keys()];
@@ -571,7 +577,7 @@ function sentCommand(unit: UnplacedUnit, placed: PlacedCompile | undefined): Com
   const there = (path: string) => placed?.move.there(path) ?? path;
   const sent = compileCommand({
     argv: [job.invokedAs, ...(placed?.argv ?? command.argv)],
-    env: placed?.env ?? unit.env,
+    env: unit.env,
     cwd: there(job.cwd),
     outputs: outputs.map(there),
     stderrTerminal: job.stderrTerminal,

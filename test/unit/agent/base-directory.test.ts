@@ -73,12 +73,18 @@ describe('placeCanonically', () => {
 
   test('gives checkouts in different places one command and one key', () => {
     const keyOf = (root: string) => {
-      const here = unit(root, { env: { LANG: 'C', PWD: `${root}/build` } });
+      const here = unit(root);
       const result = placeCanonically(here, root);
       if (!result.ok) throw new Error(result.error.detail);
-      const { move, argv, env } = result.value;
-      expect(JSON.stringify([argv, env])).not.toContain(root);
-      const command = compileCommand({ argv, env, cwd: move.there(here.cwd), outputs: [], stderrTerminal: undefined });
+      const { move, argv } = result.value;
+      expect(argv.join(' ')).not.toContain(root);
+      const command = compileCommand({
+        argv,
+        env: here.env,
+        cwd: move.there(here.cwd),
+        outputs: [],
+        stderrTerminal: undefined,
+      });
       const parts = { toolchain: digestOf(Buffer.from('t')), command: command.blob.digest, extras: [] };
       const key = digestKey(resultKey({ ...parts, closure: here.closure, move }));
       // the same closure object in another place is another key
