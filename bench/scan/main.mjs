@@ -2,7 +2,8 @@
 //   --fuzz N [--seed S]        N random include trees with gcc and clang
 //     --find TEXT              keeps trees too that the scanner refuses with this reason
 //   --exactness [--only P] [--limit N]    real projects
-//   --throughput [--units N]   scan times of abseil's units
+//   --throughput [--units N]   scan times of abseil's units, memory of the scanner
+//   --memory [--units N]       memory of the whole agent after so many units
 //   --work DIR                 where sources and recorded commands stay (default: below the temporary folder)
 
 import { spawnSync } from 'node:child_process';
@@ -13,11 +14,11 @@ import { build } from 'esbuild';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const argv = process.argv.slice(2);
-const parts = ['fuzz', 'exactness', 'throughput'];
+const parts = ['fuzz', 'exactness', 'throughput', 'memory'];
 const chosen = parts.filter((part) => argv.includes(`--${part}`));
 if (chosen.length === 0) {
   console.log(
-    'usage: npm run bench -- scan --fuzz N [--seed S] | --exactness [--only P] [--limit N] | --throughput [--units N]',
+    'usage: npm run bench -- scan --fuzz N [--seed S] | --exactness [--only P] [--limit N] | --throughput [--units N] | --memory [--units N]',
   );
   process.exitCode = 2;
 }
