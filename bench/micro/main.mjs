@@ -135,7 +135,7 @@ try {
         row('launcher, CPU (fork and exec by sh included)', launcher, ''),
         row('  the same for /bin/true', nothing, ''),
         row('  launcher alone', launcher - nothing, '1.5 ms'),
-        row('through bin/icets (sh shim), CPU', shim - nothing, ''),
+        row('through bin/icets, CPU', shim - nothing, ''),
         row('agent, CPU, remote job in a row of tiny ones', denseAgent, ''),
         row('  of it finding and checking inputs', denseInputs, ''),
         row('  without them', denseAgent - denseInputs, '3 ms'),

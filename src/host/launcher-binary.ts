@@ -31,7 +31,7 @@ export interface LauncherBinaryOptions {
 /** One way of compiling launcher.c: a line of src/launcher/linkages. */
 export interface Linkage {
   readonly name: string;
-  /** for the compiler, beside `-O2`, the version, the output and the source */
+  /** for the compiler, beside `-O1`, the version, the output and the source */
   readonly args: readonly string[];
 }
 
@@ -119,7 +119,7 @@ async function compile(
   let message = `no linkage ${only ?? ''}`;
   for (const { name, args } of readLinkages(home)) {
     if (only !== undefined && only !== name) continue;
-    const words = ['-O2', ...args, `-DICETS_VERSION="${hash}"`, '-o', output, launcherSource(home)];
+    const words = ['-O1', ...args, `-DICETS_VERSION="${hash}"`, '-o', output, launcherSource(home)];
     const built = await runQuietly(compiler, words, clean);
     const works = built === undefined ? await runQuietly(output, ['--spawner'], {}) : built;
     if (works === undefined) return ok(name);
