@@ -4,10 +4,14 @@ import { readFileSync } from 'node:fs';
 import { cpus, freemem, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 
-export class MachineLoad {
-  #before: { readonly idleMs: number; readonly allMs: number; readonly cores: number } | undefined;
+/** what was before says nothing about now */
+const recentMs = 5_000;
 
-  /** Cores that had nothing to do since the last call, as a mean; undefined at the first call. */
+export class MachineLoad {
+  #before:
+    { readonly idleMs: number; readonly allMs: number; readonly cores: number; readonly atMs: number } | undefined;
+
+  /** Cores that had nothing to do since the last call, as a mean; undefined when that was long ago, or there was none. */
   idleCores(): number | undefined {
     const now = cpus();
     let idleMs = 0;
@@ -17,8 +21,10 @@ export class MachineLoad {
       allMs += times.idle + times.user + times.nice + times.sys + times.irq;
     }
     const before = this.#before;
-    this.#before = { idleMs, allMs, cores: now.length };
-    if (before === undefined || before.cores !== now.length || allMs <= before.allMs) return undefined;
+    const atMs = performance.now();
+    this.#before = { idleMs, allMs, cores: now.length, atMs };
+    if (before === undefined || atMs - before.atMs > recentMs) return undefined;
+    if (before.cores !== now.length || allMs <= before.allMs) return undefined;
     return (now.length * (idleMs - before.idleMs)) / (allMs - before.allMs);
   }
 

@@ -7,7 +7,6 @@ export const auditSkips = [
   'records-command-line',
   'split-dwarf',
   'unusual-command',
-  'base-directory',
   'input-changed',
   'local-failed',
   'output-path',

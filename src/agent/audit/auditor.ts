@@ -44,7 +44,7 @@ export interface AuditedLocal {
   readonly detail: string;
 }
 
-type Errand = () => Promise<Sample | NotRun>;
+type Errand = (signal: AbortSignal) => Promise<Sample | NotRun>;
 
 const defaultLimits: QueueLimits = { samples: 64, bytes: 64 * 1024 ** 2 };
 const lookMs = 500;
@@ -64,7 +64,7 @@ export class Auditor {
   #percent: number;
   #suspects: readonly AuditFinding[];
   #timer: Timer | undefined;
-  #work: { readonly abort: AbortController; readonly urgent: boolean; readonly done: Promise<void> } | undefined;
+  #work: { readonly abort: AbortController; urgent: boolean; readonly done: Promise<void> } | undefined;
   #closed = false;
 
   constructor(parts: AuditorParts) {
@@ -106,6 +106,7 @@ export class Auditor {
    */
   hurry(last?: number): number {
     if (last === undefined) {
+      if (this.#work !== undefined) this.#work.urgent = true;
       const waiting = this.#queue.length;
       for (let at = 0; at < waiting; at += 1) {
         const sample = this.#queue.take();
@@ -113,10 +114,10 @@ export class Auditor {
       }
     } else {
       const jobs = [...this.#last.slice(this.#next), ...this.#last.slice(0, this.#next)].slice(-last);
-      for (const job of jobs) this.#errands.push(() => this.#ask(job));
+      for (const job of jobs) this.#errands.push((signal) => this.#ask(job, signal));
     }
     this.#wake();
-    return this.#errands.length;
+    return this.status().urgent;
   }
 
   /** @param percent undefined: what the configuration says */
@@ -186,7 +187,7 @@ export class Auditor {
   #giveWay(abort: AbortController): Timer {
     let timer: Timer;
     const look = () => {
-      if (this.#parts.mustStop()) abort.abort();
+      if (this.#parts.mustStop() && this.#work?.urgent !== true) abort.abort();
       else timer = this.#parts.clock.after(lookMs, look);
     };
     timer = this.#parts.clock.after(lookMs, look);
@@ -194,7 +195,7 @@ export class Auditor {
   }
 
   async #perform(errand: Errand, signal: AbortSignal): Promise<void> {
-    const sample = await errand();
+    const sample = await errand(signal);
     const skipped = 'reason' in sample ? sample : await this.#audit(sample, signal);
     if (skipped === undefined) return;
     const again = 'reason' in sample || this.#closed || sample.interruptions >= mostInterruptions ? undefined : sample;
@@ -206,10 +207,10 @@ export class Auditor {
   }
 
   /** Asks the cluster for a result again. */
-  async #ask(job: CompileJob): Promise<Sample | NotRun> {
+  async #ask(job: CompileJob, signal: AbortSignal): Promise<Sample | NotRun> {
     this.#parts.tally.count('taken');
     const renewed = { ...job, id: `${job.id}-audit`, arrivedMs: performance.now() };
-    const outcome = await this.#parts.compileThere(renewed, new AbortController().signal);
+    const outcome = await this.#parts.compileThere(renewed, signal);
     if (!outcome.ok) return { reason: 'not-remote', detail: `${outcome.error.reason}: ${outcome.error.detail}` };
     return { job: renewed, outcome: outcome.value, interruptions: mostInterruptions };
   }
@@ -299,9 +300,9 @@ export class Auditor {
     );
     const sides: Record<string, Compiled> = { result: compiledOf(outcome), here };
 
-    // Whoever gets it now is another worker; what is kept is not asked for.
+    // The result is kept no more and the worker gets nothing: whoever makes it now, in the same way, is another one.
     const anew = { ...job, id: `${job.id}-audit`, arrivedMs: performance.now() };
-    const second = await this.#parts.compileThere({ ...anew, env: { ...job.env, ICETS_NO_CACHE: '1' } }, signal);
+    const second = await this.#parts.compileThere(anew, signal);
     if (!second.ok) {
       const { reason, detail } = second.error;
       const opinion = `no other worker was asked (${reason}: ${detail})`;
@@ -315,6 +316,7 @@ export class Auditor {
     }
     // Two workers against this machine: it is the command that is not the same elsewhere.
     if (quarantined?.ok === true && !quarantined.value.wasQuarantined) await executor?.liftQuarantine?.(worker);
+    if (second.value.key !== undefined) executor?.rejectResult?.(second.value.key, why);
     this.#find(job, outcome, {
       blame: { kind: 'unit', unit: unitOf(job.compile, job.compiler, job.cwd), cause: 'other-on-workers' },
       differing,
