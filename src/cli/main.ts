@@ -12,7 +12,7 @@ import { addStatus } from './commands/status.ts';
 import { addUp } from './commands/up.ts';
 import { addWorker } from './commands/worker.ts';
 import { version } from './installation.ts';
-import { complain } from './output.ts';
+import { allowReadersToLeave, complain } from './output.ts';
 import { readSettings } from './settings.ts';
 
 async function main(): Promise<void> {
@@ -35,6 +35,7 @@ async function main(): Promise<void> {
   await program.parseAsync();
 }
 
+allowReadersToLeave();
 // Timers and sockets of commands do not keep the process alive: without this, one that waits for an answer would end in silence.
 const untilDone = setInterval(() => {}, 2 ** 30);
 try {

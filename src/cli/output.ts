@@ -2,6 +2,13 @@
 
 import pc from 'picocolors';
 
+/** A reader that has gone away (`icets status | head -1`) is no error: what it no longer wants is lost. */
+export function allowReadersToLeave(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+}
+
 export function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }

@@ -43,3 +43,10 @@ test.each([
     if (listening) server.close();
   }
 });
+
+test('status is not disturbed by a reader that has gone', async () => {
+  await withCluster({ workers: 0 }, async (cluster) => {
+    const ran = await cluster.run(['bash', '-c', `${icets} status --json | true; echo "\${PIPESTATUS[0]}"`]);
+    expect(ran).toMatchObject({ stdout: '0\n', stderr: '' });
+  });
+});
