@@ -7,6 +7,7 @@ import { execa } from 'execa';
 import type { AuditStatus } from '../../src/model/audit.ts';
 import type { QuarantinedWorker } from '../../src/model/status.ts';
 import { icets, withCluster, type IcetsCluster, type Ran } from '../support/icets-cluster.ts';
+import { makeFickleGcc } from '../support/fickle-compiler.ts';
 import { joinWorker, type JoinedWorker } from '../support/wrong-worker.ts';
 
 interface Place {
@@ -44,10 +45,7 @@ async function plainObject(cluster: IcetsCluster, name: string): Promise<Buffer>
 /** A scheduler without workers; the test joins some. */
 async function withScheduler(
   env: Record<string, string>,
-  test: (
-    cluster: IcetsCluster,
-    join: (name: string, spoils?: readonly string[]) => Promise<JoinedWorker>,
-  ) => Promise<void>,
+  test: (cluster: IcetsCluster, join: (name: string, spoils: string[]) => Promise<JoinedWorker>) => Promise<void>,
 ): Promise<void> {
   await withCluster({ workers: 0, coldCache: true }, async (bare) => {
     const scheduler = execa(icets, ['scheduler', '--listen', '127.0.0.1:0'], {
@@ -69,7 +67,7 @@ async function withScheduler(
       ): Promise<Ran> => bare.run(argv, { ...options, env: { ...more, ...options.env } });
       cluster = { ...bare, env: { ...bare.env, ...more }, run };
       const token = readFileSync(join(bare.env['ICETS_STATE_DIR']!, 'cluster.token'), 'utf8').trim();
-      await test(cluster, async (name, spoils = []) => {
+      await test(cluster, async (name, spoils) => {
         const worker = await joinWorker({ url, token, name, spoils, folder: join(dirname(bare.folder), name) });
         workers.push(worker);
         return worker;
@@ -83,140 +81,175 @@ async function withScheduler(
   });
 }
 
+const patienceMs = 180_000;
+
 describe('a worker that returns wrong bytes', () => {
-  test('is found out, gets no further action until it is forgiven, and everybody is told', async () => {
-    await withScheduler({ ICETS_AUDIT_PERCENT: '0' }, async (cluster, joinCluster) => {
-      for (const name of ['bad', 'worse', 'late']) writeFileSync(join(cluster.folder, `${name}.c`), source(name));
-      const wrong = await joinCluster('wrong', ['bad.c', 'worse.c']);
-      expect(await compile(cluster, 'bad')).toMatchObject({ kind: 'remote', worker: 'wrong' });
-      expect(await compile(cluster, 'worse')).toMatchObject({ kind: 'remote', worker: 'wrong' });
-      expect(objectOf(cluster, 'bad').equals(await plainObject(cluster, 'bad'))).toBe(false);
+  const title =
+    'is found out and gets nothing more until it is forgiven; a command that no worker does right stays here';
+  const scenario = async (
+    cluster: IcetsCluster,
+    joinCluster: (name: string, spoils: string[]) => Promise<JoinedWorker>,
+  ) => {
+    for (const name of ['bad', 'worse', 'odd', 'late']) writeFileSync(join(cluster.folder, `${name}.c`), source(name));
+    const wrong = await joinCluster('wrong', ['bad.c', 'worse.c', 'odd.c']);
+    for (const name of ['bad', 'worse', 'odd']) {
+      expect(await compile(cluster, name)).toMatchObject({ kind: 'remote', worker: 'wrong' });
+    }
+    const spoilt = objectOf(cluster, 'bad');
+    expect(spoilt.equals(await plainObject(cluster, 'bad'))).toBe(false);
+    await joinCluster('right', ['odd.c']);
 
-      await cluster.run([icets, 'audit', '--rate', '100']);
-      const spoilt = objectOf(cluster, 'bad');
-      expect(await compile(cluster, 'bad')).toMatchObject({ kind: 'cache', worker: 'wrong' });
-      expect(objectOf(cluster, 'bad').equals(spoilt)).toBe(true);
-      await joinCluster('right');
-      const found = await cluster.run([icets, 'audit', '--now']);
-      expect(found.stdout).toContain('0 equal, 1 different');
-      expect(found.exitCode).toBe(1);
+    // The last one: another worker makes the same of it, so that it is held against the command.
+    expect((await cluster.run([icets, 'audit', '--now', '1'])).exitCode).toBe(1);
+    const first = await audits(cluster);
+    expect(first.quarantined).toEqual([]);
+    expect(first.audit.findings).toMatchObject([
+      { blame: { kind: 'unit' }, secondOpinion: 'right gave other bytes than this machine too' },
+    ]);
+    expect(readdirSync(first.audit.findings[0]!.folder!).sort()).toEqual([
+      'finding.json',
+      'here',
+      'other-worker',
+      'result',
+    ]);
+    expect(await compile(cluster, 'odd')).toMatchObject({ kind: 'local', reason: 'audit-difference' });
+    expect(objectOf(cluster, 'odd').equals(await plainObject(cluster, 'odd'))).toBe(true);
+    const odd = await cluster.run([icets, 'audit', '--forgive', join(cluster.folder, 'odd.o')]);
+    expect(odd.stdout).toContain('odd.o may be made elsewhere again');
 
-      const { audit, quarantined } = await audits(cluster);
-      expect(quarantined).toMatchObject([{ worker: 'wrong', ids: ['id-wrong'] }]);
-      expect(audit.findings).toMatchObject([
-        {
-          blame: { kind: 'worker', worker: 'wrong' },
-          differing: ['object'],
-          cached: true,
-          label: 'bad.c',
-          secondOpinion: 'right gave the bytes of this machine',
-        },
-      ]);
-      const folder = audit.findings[0]!.folder!;
-      expect(readFileSync(join(folder, 'result/bad.o')).equals(spoilt)).toBe(true);
-      expect(readFileSync(join(folder, 'here/bad.o')).equals(await plainObject(cluster, 'bad'))).toBe(true);
-      const status = await cluster.run([icets, 'status']);
-      expect(status.stdout.split('\n')[0]).toMatch(/AUDIT: worker wrong gave other bytes .* it is in quarantine/);
-      expect(status.stdout).toContain(folder);
-      const json = (await cluster.status()) as { agent: { audit: AuditStatus } | null };
-      expect(json.agent?.audit.findings).toHaveLength(1);
+    expect(await compile(cluster, 'bad')).toMatchObject({ kind: 'cache', worker: 'wrong' });
+    expect(objectOf(cluster, 'bad').equals(spoilt)).toBe(true);
+    const found = await cluster.run([icets, 'audit', '--now', '1']);
+    expect(found.stdout).toContain('0 equal, 1 different');
+    expect(found.exitCode).toBe(1);
+    const { audit, quarantined } = await audits(cluster);
+    expect(quarantined).toMatchObject([{ worker: 'wrong', ids: ['id-wrong'] }]);
+    expect(audit.findings).toMatchObject([
+      {
+        blame: { kind: 'worker', worker: 'wrong' },
+        differing: ['object'],
+        cached: true,
+        label: 'bad.c',
+        secondOpinion: 'right gave the bytes of this machine',
+      },
+    ]);
+    const folder = audit.findings[0]!.folder!;
+    expect(readFileSync(join(folder, 'result/bad.o')).equals(spoilt)).toBe(true);
+    expect(readFileSync(join(folder, 'here/bad.o')).equals(await plainObject(cluster, 'bad'))).toBe(true);
+    const status = await cluster.run([icets, 'status']);
+    expect(status.stdout.split('\n')[0]).toMatch(/AUDIT: worker wrong gave other bytes .* it is in quarantine/);
+    expect(status.stdout).toContain(folder);
 
-      // Neither the wrong result, nor another one that it left, nor the worker is used again.
-      const before = wrong.leases.length;
-      for (const name of ['bad', 'worse', 'late']) {
-        const place = await compile(cluster, name);
-        expect({ name, ...place }).not.toMatchObject({ worker: 'wrong' });
-        expect(objectOf(cluster, name).equals(await plainObject(cluster, name))).toBe(true);
-      }
-      expect(wrong.leases).toHaveLength(before);
+    // Neither the wrong result, nor another one that it left, nor the worker is used again.
+    const before = wrong.leases.length;
+    for (const name of ['bad', 'worse', 'late']) {
+      expect(await compile(cluster, name)).not.toMatchObject({ worker: 'wrong' });
+      expect(objectOf(cluster, name).equals(await plainObject(cluster, name))).toBe(true);
+    }
+    expect(wrong.leases).toHaveLength(before);
 
-      await cluster.run([icets, 'agent', '--stop']);
-      expect((await cluster.run([icets, 'status'])).stdout).toMatch(/^.*AUDIT: worker wrong/);
-      expect((await cluster.run([icets, 'audit', '--forgive', 'nobody'])).exitCode).toBe(1);
-      expect((await cluster.run([icets, 'audit', '--forgive', 'wrong'])).stdout).toBe('wrong gets work again\n');
-      expect(await audits(cluster)).toMatchObject({ audit: { findings: [], different: 1 }, quarantined: [] });
-    });
-  });
-
-  test('stays in quarantine when nobody can be asked, and compiles stay here', async () => {
-    await withScheduler({ ICETS_AUDIT_PERCENT: '100' }, async (cluster, joinCluster) => {
-      writeFileSync(join(cluster.folder, 'bad.c'), source('bad'));
-      await joinCluster('wrong', ['bad.c']);
-      expect(await compile(cluster, 'bad')).toMatchObject({ kind: 'remote', worker: 'wrong' });
-      expect((await cluster.run([icets, 'audit', '--now'])).exitCode).toBe(1);
-      const { audit, quarantined } = await audits(cluster);
-      expect(quarantined).toMatchObject([{ worker: 'wrong' }]);
-      expect(audit.findings[0]?.secondOpinion).toMatch(/^no other worker was asked \(no-worker/);
-      expect(await compile(cluster, 'bad')).toMatchObject({ kind: 'local', reason: 'no-worker' });
-      expect(objectOf(cluster, 'bad').equals(await plainObject(cluster, 'bad'))).toBe(true);
-    });
-  });
-
-  test('is not blamed when all workers agree against this machine: the command stays here', async () => {
-    await withScheduler({ ICETS_AUDIT_PERCENT: '100' }, async (cluster, joinCluster) => {
-      for (const name of ['bad', 'fine']) writeFileSync(join(cluster.folder, `${name}.c`), source(name));
-      await joinCluster('one', ['bad.c']);
-      expect(await compile(cluster, 'bad')).toMatchObject({ kind: 'remote', worker: 'one' });
-      await joinCluster('two', ['bad.c']);
-      expect((await cluster.run([icets, 'audit', '--now'])).exitCode).toBe(1);
-      const { audit, quarantined } = await audits(cluster);
-      expect(quarantined).toEqual([]);
-      expect(audit.findings).toMatchObject([
-        { blame: { kind: 'unit' }, secondOpinion: 'two gave other bytes than this machine too' },
-      ]);
-      expect(readdirSync(audit.findings[0]!.folder!).sort()).toEqual([
-        'finding.json',
-        'here',
-        'other-worker',
-        'result',
-      ]);
-      expect(await compile(cluster, 'bad')).toMatchObject({ kind: 'local', reason: 'audit-difference' });
-      expect(objectOf(cluster, 'bad').equals(await plainObject(cluster, 'bad'))).toBe(true);
-      expect(await compile(cluster, 'fine')).toMatchObject({ kind: 'remote' });
-      await cluster.run([icets, 'audit', '--forgive', join(cluster.folder, 'bad.o')]);
-      expect(await compile(cluster, 'bad')).not.toMatchObject({ kind: 'local' });
-    });
-  });
+    await cluster.run([icets, 'agent', '--stop']);
+    expect((await cluster.run([icets, 'status'])).stdout).toMatch(/^.*AUDIT: worker wrong/);
+    expect((await cluster.run([icets, 'audit', '--forgive', 'nobody'])).exitCode).toBe(1);
+    expect((await cluster.run([icets, 'audit', '--forgive', 'wrong'])).stdout).toBe('wrong gets work again\n');
+    expect(await audits(cluster)).toMatchObject({ audit: { findings: [], different: 2 }, quarantined: [] });
+  };
+  test(title, () => withScheduler({ ICETS_AUDIT_PERCENT: '0' }, scenario), patienceMs);
 });
 
 describe('audits of good results', () => {
-  test('find them equal, and leave out what was edited since or has the time in it', async () => {
-    await withCluster({ workers: 1, env: { ICETS_AUDIT_PERCENT: '100' } }, async (cluster) => {
-      for (const name of ['a', 'b', 'c', 'h']) writeFileSync(join(cluster.folder, `${name}.c`), source(name));
-      writeFileSync(join(cluster.folder, 'h.h'), 'int before;\n');
-      writeFileSync(join(cluster.folder, 'h.c'), `#include "h.h"\n${source('h')}`);
-      writeFileSync(join(cluster.folder, 'c.c'), 'const char *c(void) { return __TIME__; }\n');
-      const unused = 'static int unused;\n';
-      writeFileSync(join(cluster.folder, 'w.c'), unused + source('w'));
-      for (const name of ['a', 'b', 'c', 'h'])
-        expect(await compile(cluster, name)).not.toMatchObject({ kind: 'local' });
-      const warned = await cluster.run([icets, 'g++', '-Wall', '-g', '-x', 'c++', '-c', 'w.c']);
-      expect(warned.stderr).toContain('unused');
-      writeFileSync(join(cluster.folder, 'b.c'), source('other'));
-      writeFileSync(join(cluster.folder, 'h.h'), 'int after;\n');
-      const names = readdirSync(cluster.folder).sort();
+  test(
+    'find them equal, and leave out what was edited since or has the time in it',
+    async () => {
+      await withCluster({ workers: 1, env: { ICETS_AUDIT_PERCENT: '100' } }, async (cluster) => {
+        for (const name of ['a', 'b']) writeFileSync(join(cluster.folder, `${name}.c`), source(name));
+        writeFileSync(join(cluster.folder, 'h.h'), 'int before;\n');
+        writeFileSync(join(cluster.folder, 'h.c'), `#include "h.h"\n${source('h')}`);
+        writeFileSync(join(cluster.folder, 'c.c'), 'const char *c(void) { return __TIME__; }\n');
+        writeFileSync(join(cluster.folder, 'w.c'), `static int unused;\n${source('w')}`);
+        // Edited before an audit can begin, which is half a second after the first result.
+        const edits = `${icets} gcc -c b.c && echo 'int other;' > b.c && ${icets} gcc -c h.c && echo 'int after;' > h.h`;
+        expect(await cluster.run(['sh', '-c', edits])).toMatchObject({ exitCode: 0, stderr: '' });
+        for (const name of ['a', 'c']) expect(await compile(cluster, name)).not.toMatchObject({ kind: 'local' });
+        const warned = await cluster.run([icets, 'g++', '-Wall', '-g', '-x', 'c++', '-c', 'w.c']);
+        expect(warned.stderr).toContain('unused');
+        const names = readdirSync(cluster.folder).sort();
+        expect((await cluster.run([icets, 'audit', '--now'])).exitCode).toBe(0);
+        expect((await audits(cluster)).audit).toMatchObject({
+          taken: 5,
+          equal: 2,
+          different: 0,
+          skipped: { 'input-changed': 2, 'time-macro': 1 },
+          waiting: 0,
+        });
+        expect(readdirSync(cluster.folder).sort()).toEqual(names);
 
-      const all = await cluster.run([icets, 'audit', '--now']);
-      expect(all.stdout).toMatch(/^2 equal, 0 different, not compared: /);
-      expect(all.stdout).toContain('2 input-changed');
-      expect(all.stdout).toContain('1 time-macro');
-      expect(all.exitCode).toBe(0);
-      expect(readdirSync(cluster.folder).sort()).toEqual(names);
-
-      rmSync(join(cluster.folder, 'a.o'));
-      expect(await compile(cluster, 'a')).toMatchObject({ kind: 'cache' });
-      expect((await cluster.run([icets, 'audit', '--now'])).stdout).toBe('1 equal, 0 different\n');
-      // The last four: what was edited is compiled as it is now, on both sides.
-      expect((await cluster.run([icets, 'audit', '--now', '3'])).stdout).toBe('3 equal, 0 different\n');
-      const { audit, quarantined } = await audits(cluster);
-      expect({ audit, quarantined }).toMatchObject({
-        audit: { percent: 100, taken: 9, equal: 6, different: 0, findings: [], waiting: 0 },
-        quarantined: [],
+        rmSync(join(cluster.folder, 'a.o'));
+        expect(await compile(cluster, 'a')).toMatchObject({ kind: 'cache' });
+        await cluster.run([icets, 'audit', '--now']);
+        expect((await audits(cluster)).audit).toMatchObject({ taken: 6, equal: 3 });
+        // The last five, of which one has the time in it; what was edited is compiled as it is now, on both sides.
+        const last = await cluster.run([icets, 'audit', '--now', '5']);
+        expect(last.stdout).toBe('4 equal, 0 different, not compared: 1 time-macro\n');
+        const { audit, quarantined } = await audits(cluster);
+        expect({ audit, quarantined }).toMatchObject({
+          audit: { percent: 100, taken: 11, equal: 7, different: 0, findings: [], waiting: 0 },
+          quarantined: [],
+        });
+        expect((await cluster.run([icets, 'audit', '--rate', '101'])).exitCode).toBe(2);
+        await cluster.run([icets, 'audit', '--rate', '0']);
+        await compile(cluster, 'a');
+        expect((await audits(cluster)).audit.taken).toBe(11);
       });
-      expect((await cluster.run([icets, 'audit', '--rate', '101'])).exitCode).toBe(2);
-      await cluster.run([icets, 'audit', '--rate', '0']);
-      await compile(cluster, 'a');
-      expect((await audits(cluster)).audit.taken).toBe(9);
-    });
-  });
+    },
+    patienceMs,
+  );
+});
+
+describe('a compiler that makes something else each time', () => {
+  test(
+    'gets no worker into trouble: commands with the option that does it stay here',
+    async () => {
+      await withCluster({ workers: 1, env: { ICETS_AUDIT_PERCENT: '0' } }, async (cluster) => {
+        const gcc = makeFickleGcc(join(dirname(cluster.folder), 'prefix'), '-fwrapv');
+        for (const name of ['a', 'b']) writeFileSync(join(cluster.folder, `${name}.c`), source(name));
+        const place = async (name: string, ...options: string[]) => {
+          const ran = await cluster.run([
+            icets,
+            gcc,
+            '-O1',
+            ...options,
+            '-fno-plt',
+            '-c',
+            `${name}.c`,
+            '-o',
+            `${name}.o`,
+          ]);
+          expect({ exitCode: ran.exitCode, stderr: ran.stderr }).toEqual({ exitCode: 0, stderr: '' });
+          const explained = await cluster.run([icets, 'explain', '--json', `${name}.o`]);
+          return (JSON.parse(explained.stdout) as { place: Place }).place;
+        };
+        expect(await place('a', '-fwrapv', '-g')).toMatchObject({ kind: 'remote' });
+        expect(await place('a')).toMatchObject({ kind: 'remote' });
+        expect((await cluster.run([icets, 'audit', '--now', '2'])).stdout).toContain('1 equal, 1 different');
+        const { audit, quarantined } = await audits(cluster);
+        expect(quarantined).toEqual([]);
+        expect(audit.findings).toMatchObject([{ blame: { kind: 'option', option: '-fwrapv' } }]);
+        expect(readdirSync(audit.findings[0]!.folder!).sort()).toEqual([
+          'finding.json',
+          'here',
+          'here-again',
+          'result',
+        ]);
+        expect(await place('b', '-fwrapv')).toMatchObject({ kind: 'local', reason: 'not-reproducible' });
+        expect(await place('b')).toMatchObject({ kind: 'remote' });
+        const status = await cluster.run([icets, 'status']);
+        expect(status.stdout.split('\n')[0]).toContain('compiles with -fwrapv give other bytes on every run');
+        const forgiven = await cluster.run([icets, 'audit', '--forgive', '-fwrapv']);
+        expect(forgiven.stdout).toBe('compiles with -fwrapv may leave this machine again\n');
+        expect(await place('b', '-fwrapv')).toMatchObject({ kind: 'remote' });
+      });
+    },
+    patienceMs,
+  );
 });
