@@ -1,62 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { inPlaceReasons, placeCanonically, type CompileInPlace } from '../../../src/agent/base-directory.ts';
+import { inPlaceReasons, placeCanonically } from '../../../src/agent/base-directory.ts';
 import { stuckReasons } from '../../../src/agent/moved-result.ts';
 import { compileCommand } from '../../../src/agent/compile-action.ts';
 import { resultKey } from '../../../src/agent/result-key.ts';
-import { classifyCommand } from '../../../src/compiler/classify.ts';
 import { digestKey, digestOf } from '../../../src/model/digest.ts';
-import type { FileFacts } from '../../../src/model/inputs.ts';
 import { canonicalPlace } from '../../../src/model/path-move.ts';
-import { emptyTree } from '../../../src/model/tree.ts';
-import { noFacts } from '../../../src/scan/file-facts.ts';
-import type { Closure } from '../../../src/scan/scanner.ts';
+import { inPlaceCompile, type Sketch } from '../../support/in-place-compile.ts';
 import { InputRootBuilder } from '../../support/input-root.ts';
 
-interface Sketch extends Partial<Omit<CompileInPlace, 'compile' | 'closure'>> {
-  readonly files?: readonly string[];
-  readonly closure?: Partial<Closure>;
-  readonly facts?: Partial<FileFacts>;
-}
-
-function unit(root: string, sketch: Sketch = {}): CompileInPlace {
-  const argv = `-O1 -ffile-prefix-map=${root}=. -I${root}/include -c ${root}/src/a.c -o a.o`.split(' ');
-  const compile = classifyCommand({
-    family: { kind: 'gcc', version: '12.2.0', major: 12, target: 'x86_64-linux-gnu' },
-    driverLanguage: 'c',
-    argv,
-    env: {},
-    readResponseFile: () => undefined,
-  });
-  if (compile.kind === 'local') throw new Error(compile.reason);
-  const files = sketch.files ?? [`${root}/src/a.c`, `${root}/include/a.h`, '/usr/include/stdio.h'];
-  const stat = { dev: 1, ino: 1, sizeBytes: 1, mtimeMs: 0, ctimeMs: 0, mode: 0o100644 };
-  const record = { digest: digestOf(Buffer.from('x')), stat, mtimeNs: 0n, facts: { ...noFacts, ...sketch.facts } };
-  const closure: Closure = {
-    rung: 'exact',
-    files: files.map((path) => ({ path, record })),
-    directories: [`${root}/build`, `${root}/include`],
-    coarse: ['/usr/include'],
-    probes: [],
-    dependencies: files,
-    dateOrTime: false,
-    timestamp: false,
-    sourceBytes: 1,
-    ...sketch.closure,
-  };
-  const plain = {
-    responseFiles: [],
-    invokedAs: 'gcc',
-    compiler: '/usr/bin/gcc',
-    cwd: `${root}/build`,
-    env: { LANG: 'C' },
-  };
-  return { ...plain, extraFiles: [], toolchainRoot: emptyTree, ...sketch, argv, compile, closure };
-}
-
 function placed(base: string, sketch?: Sketch): string {
-  const result = placeCanonically(unit('/w/one', sketch), base);
+  const result = placeCanonically(inPlaceCompile('/w/one', sketch), base);
   return result.ok ? `from ${result.value.move.from}` : `${result.error.reason}: ${result.error.detail}`;
 }
 
@@ -73,7 +28,7 @@ describe('placeCanonically', () => {
 
   test('gives checkouts in different places one command and one key', () => {
     const keyOf = (root: string) => {
-      const here = unit(root);
+      const here = inPlaceCompile(root);
       const result = placeCanonically(here, root);
       if (!result.ok) throw new Error(result.error.detail);
       const { move, argv } = result.value;
@@ -144,7 +99,12 @@ describe('placeCanonically', () => {
   test('keeps a compile in its place where the name would need escapes', () => {
     for (const root of ['/w/with space', '/w/do$lar', '/w/a=b', '/w/ü']) {
       const result = placeCanonically(
-        { ...unit('/w/one'), cwd: `${root}/build`, argv: [], compile: { ...unit('/w/one').compile, argv: [] } },
+        {
+          ...inPlaceCompile('/w/one'),
+          cwd: `${root}/build`,
+          argv: [],
+          compile: { ...inPlaceCompile('/w/one').compile, argv: [] },
+        },
         root,
       );
       expect(result.ok ? 'moved' : result.error.reason).toBe('directory');
