@@ -1,15 +1,17 @@
 // Puts the agent's audits together: where they are kept, what compiles for them, and when the machine is idle enough.
 
-import { rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Auditor } from '../agent/audit/auditor.ts';
 import { Findings } from '../agent/audit/findings.ts';
+import { mayAudit } from '../agent/audit/idleness.ts';
 import { privateCompiler } from '../agent/audit/private-run.ts';
 import { Tally } from '../agent/audit/tally.ts';
 import type { RemoteAccess } from '../agent/remote-access.ts';
 import type { RemoteCompiler } from '../agent/remote-compile.ts';
 import type { Log } from '../base/log.ts';
+import { err } from '../base/result.ts';
 import type { Semaphore } from '../base/semaphore.ts';
 import { hasCpuQuota, MachineLoad } from '../host/machine-load.ts';
 import type { Clock } from '../model/clock.ts';
@@ -17,8 +19,6 @@ import type { Processes } from '../model/processes.ts';
 import { openProcesses } from './processes.ts';
 import type { Settings } from './settings.ts';
 
-/** Below this share of free memory no audit begins: a compiler may take a gigabyte. */
-const leastFreeMemory = 0.25;
 const lowestPriority = 19;
 
 export interface AuditSurroundings {
@@ -39,6 +39,7 @@ export function auditFolder(settings: Settings): string {
 export function openAuditor(around: AuditSurroundings): Auditor {
   const { settings, clock, log, remoteCompiler, localSlots } = around;
   const outputs = join(settings.cacheDir, `agent/audit-${process.pid}`);
+  removeLeftovers(join(settings.cacheDir, 'agent'));
   let opened: Promise<Processes> | undefined;
   const load = new MachineLoad();
   const dir = auditFolder(settings);
@@ -52,22 +53,37 @@ export function openAuditor(around: AuditSurroundings): Auditor {
     compileHere: async (job, folder, signal) => {
       // A spawner of its own, whose compilers get what others leave.
       opened ??= openProcesses(log, lowestPriority);
-      const compiled = await privateCompiler(await opened, outputs)(job, folder, signal);
+      const processes = await opened;
+      if (job.stderrTerminal !== undefined && !('spawnerPid' in processes)) {
+        return err({ reason: 'unusual-command', detail: 'without the C spawner there is no terminal to print to' });
+      }
+      const compiled = await privateCompiler(processes, outputs)(job, folder, signal);
       rmSync(outputs, { recursive: true, force: true });
       return compiled;
     },
     compileThere: (job, signal) => remoteCompiler.run(job, { phases: {}, cpu: {} }, signal),
     remote: around.remote,
-    mayStart: () => {
-      const idle = load.idleCores();
-      if (idle === undefined || localSlots.waiting > 0 || load.freeMemoryShare() < leastFreeMemory) return false;
-      const cores = availableParallelism();
-      if (around.running() === 0) return idle >= Math.min(cores, 1) * 0.8;
-      // A build is under way: only where it leaves cores alone, and not where its CPU is counted out.
-      return idle >= Math.max(1, cores / 2) && localSlots.free > 0 && !hasCpuQuota();
-    },
+    mayStart: () =>
+      mayAudit({
+        cores: availableParallelism(),
+        idleCores: load.idleCores(),
+        freeMemoryShare: load.freeMemoryShare(),
+        running: around.running(),
+        freeLocalSlots: localSlots.free,
+        waitingForSlots: localSlots.waiting,
+        hasQuota: hasCpuQuota,
+      }),
     mustStop: () => localSlots.waiting > 0,
   });
+}
+
+/** Outputs of agents that were killed during an audit. */
+function removeLeftovers(folder: string): void {
+  if (!existsSync(folder)) return;
+  for (const name of readdirSync(folder)) {
+    const pid = /^audit-([0-9]+)$/.exec(name)?.[1];
+    if (pid !== undefined && !existsSync(`/proc/${pid}`)) rmSync(join(folder, name), { recursive: true, force: true });
+  }
 }
 
 /** Does what the command line asked the agent for. */
