@@ -61,7 +61,10 @@ interface ShownByEvents {
 const sliceMs = 10;
 const rounds = 6;
 const macroLimit = 2_000_000;
-const refusedOptions = /^-(?:traditional|traditional-cpp|remap|fms-extensions|fms-compatibility|I-|undef)$/;
+const refusedOptions =
+  /^-(?:traditional|traditional-cpp|remap|fms-extensions|fms-compatibility|I-|undef|iwithprefixbefore.*)$/;
+/** directories below the sysroot have other names in the compiler's list than on the command line */
+const belowSysroot = /^(?:=|\$SYSROOT)/;
 
 /** clang in this mode looks for headers beside all files that are open, as Microsoft's compiler does */
 const microsoft = nameNumber('_MSC_VER');
@@ -98,6 +101,8 @@ export class ExactRung implements ClosureScanner {
     if (this.#distrusted.has(key)) return unclear('unproven-before', 'a result did not agree with the exact closure');
     const refused = unit.compile.argv.find((argument) => refusedOptions.test(argument));
     if (refused !== undefined) return unclear('unsupported-option', refused);
+    const renamed = unit.compile.search.directories.find(({ path }) => belowSysroot.test(path));
+    if (renamed !== undefined) return unclear('unsupported-option', `-${renamed.option}${renamed.path}`);
     if (unit.compile.recordsCommandLine && unit.compile.dependency.kind === 'none') {
       return unclear('unsupported-option', 'the object records the command line, so that nothing can prove the list');
     }

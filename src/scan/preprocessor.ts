@@ -514,7 +514,8 @@ class UnitEvaluation implements MacroEnvironment {
       this.#read(found.opened, found.version, family === 'clang');
       this.#probes.set(found.opened.file.path, { path: found.opened.file.path, exists: true });
     } else {
-      const path = `${form === 'quote' ? `"${fromBytes(this.#at.folder)}` : '<'}${next ? 'next:' : ''}${fromBytes(name)}`;
+      const folder = this.#at.folder === './' ? '' : fromBytes(this.#at.folder);
+      const path = `${form === 'quote' ? `"${folder}` : '<'}${next ? 'next:' : ''}${fromBytes(name)}`;
       this.#probes.set(path, { path, exists: false });
     }
     return found !== undefined;
