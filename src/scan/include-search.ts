@@ -37,13 +37,22 @@ interface SearchFolder {
 }
 
 interface Remembered {
-  readonly opened: OpenedFile | undefined;
-  readonly through?: FileVersion | undefined;
+  readonly key: string;
+  opened: OpenedFile | undefined;
+  through: FileVersion | undefined;
   /** spellings of directories that were reached on the way to the last part of a name */
-  readonly reached: readonly string[];
+  reached: readonly string[];
   /** what was looked at: directories, and entries that are no files */
-  readonly folders: readonly FolderAnswers[];
-  readonly absent: readonly TableFile[];
+  folders: readonly FolderAnswers[];
+  absent: readonly TableFile[];
+  /** of the trail of whoever looked last: one unit looks for a name once; undefined when nobody has */
+  trail: number | undefined;
+  found: Found | undefined;
+}
+
+/** A directive that looks for a name again and again, mostly in the same place. */
+export interface LookupMemo {
+  lookup?: { readonly search: IncludeSearch; readonly folder: string | undefined; readonly known: object };
 }
 
 export interface SearchOptions {
@@ -59,6 +68,7 @@ export interface SearchOptions {
 
 /** What one translation unit looked at. */
 export interface Trail {
+  readonly id: number;
   /** told of the directories that a search has reached other than those it starts from, as the compiler spells them, in order */
   readonly meet?: (folders: readonly string[]) => void;
   readonly folders: Set<FolderAnswers>;
@@ -66,8 +76,16 @@ export interface Trail {
   readonly absent: Set<TableFile>;
 }
 
-interface Looked extends Trail {
+interface Looked extends Pick<Trail, 'folders' | 'absent'> {
   readonly reached: string[];
+}
+
+let trails = 0;
+
+/** For a new trail. */
+export function nextTrailId(): number {
+  trails += 1;
+  return trails;
 }
 
 export class IncludeSearch {
@@ -108,7 +126,7 @@ export class IncludeSearch {
 
   /**
    * @param name as written between the delimiters, bytes as Latin-1
-   * @param primary the includer is the source itself
+   * @param memo of whoever asks for this name and form every time
    */
   find(
     name: string,
@@ -117,44 +135,65 @@ export class IncludeSearch {
     includer: OpenedFile,
     notBeforeMs: number,
     trail: Trail,
+    memo: LookupMemo = {},
   ): Found | undefined {
     const after = next && includer.nextFrom !== 'unknown' ? includer.nextFrom : undefined;
     const beside = after === undefined && form === 'quote' && !name.startsWith('/');
     const start = after ?? (form === 'quote' ? 0 : this.#angleFrom);
-    const key = beside ? `${includer.system ? 's' : 'p'}${includer.folder}\0${name}` : `${start}\0${name}`;
-    const known = this.#known.get(key);
-    if (known !== undefined) {
-      const found = this.#again(known, notBeforeMs, trail);
-      if (found !== 'changed') return found;
+    const known = this.#lookup(name, next, start, beside ? includer : undefined, memo);
+    if (known.trail === trail.id) return known.found;
+    if (known.trail === undefined || !this.#again(known, notBeforeMs, trail)) {
+      this.#search(name, start, beside ? includer : undefined, known, notBeforeMs, trail);
     }
-    return this.#search(name, start, beside ? includer : undefined, key, notBeforeMs, trail);
+    known.trail = trail.id;
+    return known.found;
   }
 
-  #again(known: Remembered, notBeforeMs: number, trail: Trail): Found | undefined | 'changed' {
-    for (const answers of known.folders) if (answers.folder.at(notBeforeMs) !== answers) return 'changed';
-    for (const file of known.absent) if (file.at(notBeforeMs).record !== undefined) return 'changed';
-    let found: Found | undefined;
-    if (known.opened !== undefined) {
-      const version = known.opened.file.at(notBeforeMs);
-      if (version.record === undefined) return 'changed';
-      const { through } = known;
-      if (through !== undefined && through.file.at(notBeforeMs) !== through) return 'changed';
-      found = { opened: known.opened, version, ...(through !== undefined && { through }) };
+  /** What is remembered of looking for a name from a place; nothing yet when its `trail` is undefined. */
+  #lookup(name: string, next: boolean, start: number, beside: OpenedFile | undefined, memo: LookupMemo): Remembered {
+    const { lookup } = memo;
+    if (!next && lookup?.search === this && lookup.folder === beside?.folder) {
+      const known = lookup.known as Remembered;
+      if (beside === undefined || known.key.startsWith(beside.system ? 's' : 'p')) return known;
+    }
+    const key = beside !== undefined ? `${beside.system ? 's' : 'p'}${beside.folder}\0${name}` : `${start}\0${name}`;
+    let known = this.#known.get(key);
+    if (known === undefined) {
+      const nothing = { opened: undefined, through: undefined, reached: [], folders: [], absent: [] };
+      known = { key, ...nothing, trail: undefined, found: undefined };
+      this.#known.set(key, known);
+    }
+    if (!next) memo.lookup = { search: this, folder: beside?.folder, known };
+    return known;
+  }
+
+  /** Whether all is as it was; then `found` and the trail say it. */
+  #again(known: Remembered, notBeforeMs: number, trail: Trail): boolean {
+    for (const answers of known.folders) if (answers.folder.at(notBeforeMs) !== answers) return false;
+    for (const file of known.absent) if (file.at(notBeforeMs).record !== undefined) return false;
+    const { opened, through } = known;
+    if (opened === undefined) known.found = undefined;
+    else {
+      const version = opened.file.at(notBeforeMs);
+      if (version.record === undefined) return false;
+      if (through !== undefined && through.file.at(notBeforeMs) !== through) return false;
+      if (known.found?.version !== version)
+        known.found = { opened, version, ...(through !== undefined && { through }) };
     }
     for (const answers of known.folders) trail.folders.add(answers);
     for (const file of known.absent) trail.absent.add(file);
     if (known.reached.length > 0) trail.meet?.(known.reached);
-    return found;
+    return true;
   }
 
   #search(
     name: string,
     start: number,
     beside: OpenedFile | undefined,
-    key: string,
+    known: Remembered,
     notBeforeMs: number,
     trail: Trail,
-  ): Found | undefined {
+  ): void {
     const looked: Looked = { folders: new Set(), absent: new Set(), reached: [] };
     const text = fromBytes(name);
     const unset = this.#options.family === 'clang' ? 'unknown' : undefined;
@@ -181,17 +220,15 @@ export class IncludeSearch {
         );
       }
     }
-    this.#known.set(key, {
-      opened: found?.opened,
-      through: found?.through,
-      reached: looked.reached,
-      folders: [...looked.folders],
-      absent: [...looked.absent],
-    });
+    known.opened = found?.opened;
+    known.through = found?.through;
+    known.reached = looked.reached;
+    known.folders = [...looked.folders];
+    known.absent = [...looked.absent];
+    known.found = found;
     for (const answers of looked.folders) trail.folders.add(answers);
     for (const file of looked.absent) trail.absent.add(file);
     if (looked.reached.length > 0) trail.meet?.(looked.reached);
-    return found;
   }
 
   #candidate(

@@ -10,9 +10,11 @@ import type { FileVersion, TableFile } from './file-table.ts';
 import type { FolderNames } from './folder-names.ts';
 import {
   fromBytes,
+  nextTrailId,
   type Found,
   type IncludeForm,
   type IncludeSearch,
+  type LookupMemo,
   type OpenedFile,
   type Trail,
 } from './include-search.ts';
@@ -79,6 +81,7 @@ export class Unclear extends Error {
 }
 
 const depthLimit = 200;
+const onceKeys = { gcc: new WeakMap<FileVersion, string>(), clang: new WeakMap<FileVersion, string>() };
 const definedName = nameNumber('defined');
 const builtinName = /^__(?:has|is)_|^__building_module$/;
 
@@ -92,6 +95,16 @@ export function* evaluateUnit(unit: UnitText): Generator<undefined, Evaluation> 
     if (!(error instanceof Unclear) || evaluation.result().questions.length === 0) throw error;
   }
   return evaluation.result();
+}
+
+/** A file that is being read, and what was before it. */
+interface Frame {
+  readonly list: readonly Directive[];
+  readonly version: FileVersion;
+  /** index of the next directive */
+  at: number;
+  readonly outer: OpenedFile;
+  readonly outerLineChanged: boolean;
 }
 
 class UnitEvaluation implements MacroEnvironment {
@@ -111,6 +124,7 @@ class UnitEvaluation implements MacroEnvironment {
   /** keys of files that are not to be read again */
   readonly #once = new Set<string>();
   readonly #rules: ConditionRules;
+  readonly #frames: Frame[] = [];
   #depth = 0;
   #at: OpenedFile;
   #directive: Directive | undefined;
@@ -124,7 +138,12 @@ class UnitEvaluation implements MacroEnvironment {
   constructor(unit: UnitText) {
     this.#unit = unit;
     this.#macros = unit.facts.macros.slice();
-    this.#trail = { folders: new Set(), absent: new Set(), meet: (folders) => unit.folderNames?.meet(folders) };
+    this.#trail = {
+      id: nextTrailId(),
+      folders: new Set(),
+      absent: new Set(),
+      meet: (folders) => unit.folderNames?.meet(folders),
+    };
     this.#at = unit.search.open(unit.source);
     this.#rules = {
       operatorNames: unit.facts.operatorNames,
@@ -200,28 +219,50 @@ class UnitEvaluation implements MacroEnvironment {
     if (found.through !== undefined) this.#passed.add(found.through);
   }
 
+  /** Evaluates a file with all that it includes; one loop instead of a recursion, since it can pause. */
   *#enter(opened: OpenedFile, version: FileVersion): Generator<undefined> {
+    const depth = this.#depth;
+    for (let entered: Pick<Found, 'opened' | 'version'> | undefined = { opened, version }; ;) {
+      if (entered !== undefined) {
+        if (performance.now() >= this.#unit.slice.endMs) yield;
+        this.#begin(entered.opened, entered.version);
+      } else this.#leave();
+      if (this.#depth === depth) return;
+      entered = this.#advance(this.#frames[this.#frames.length - 1] as Frame);
+    }
+  }
+
+  #begin(opened: OpenedFile, version: FileVersion): void {
     if (this.#depth >= depthLimit) throw new Unclear('too-deep', 'includes are nested too deeply');
-    if (performance.now() >= this.#unit.slice.endMs) yield;
-    this.#entered.add(opened.file);
-    this.#perhapsOpened.delete(version);
-    this.#read(opened, version, true);
+    this.#meetAgain(opened, version);
     const directives = this.#unit.directivesOf(version);
     if (directives.malformed !== undefined)
       throw new Unclear('malformed-directives', `${fromBytes(opened.name)}: ${directives.malformed}`);
-    const outer = this.#at;
-    const lineChanged = this.#lineChanged;
+    const { list } = directives;
+    this.#frames.push({ list, version, at: 0, outer: this.#at, outerLineChanged: this.#lineChanged });
     this.#at = opened;
     this.#lineChanged = false;
     this.#depth += 1;
-    yield* this.#directives(directives.list, version);
-    this.#depth -= 1;
-    this.#at = outer;
-    this.#lineChanged = lineChanged;
   }
 
-  *#directives(list: readonly Directive[], version: FileVersion): Generator<undefined> {
-    for (let at = 0; at < list.length; at += 1) {
+  #meetAgain(opened: OpenedFile, version: FileVersion): void {
+    this.#entered.add(opened.file);
+    if (this.#perhapsOpened.size > 0) this.#perhapsOpened.delete(version);
+    this.#read(opened, version, true);
+  }
+
+  #leave(): void {
+    const frame = this.#frames.pop();
+    if (frame === undefined) return;
+    this.#depth -= 1;
+    this.#at = frame.outer;
+    this.#lineChanged = frame.outerLineChanged;
+  }
+
+  /** Obeys directives up to one that has another file read: answers that file, or undefined at the end. */
+  #advance(frame: Frame): Found | undefined {
+    const { list, version } = frame;
+    for (let { at } = frame; at < list.length; at += 1) {
       const directive = list[at] as Directive;
       switch (directive.kind) {
         case 'define':
@@ -254,8 +295,10 @@ class UnitEvaluation implements MacroEnvironment {
         case 'include_next':
         case 'import': {
           this.#directive = directive;
-          yield* this.#include(directive);
-          break;
+          const entered = this.#include(directive);
+          if (entered === undefined) break;
+          frame.at = at + 1;
+          return entered;
         }
         case 'once':
           this.#once.add(this.#onceKey(version));
@@ -290,6 +333,7 @@ class UnitEvaluation implements MacroEnvironment {
           throw new Unclear('unsupported-directive', `${this.#where(directive)}: ${directive.operand}`);
       }
     }
+    return undefined;
   }
 
   readonly #uncertain = new Set<number>();
@@ -340,7 +384,7 @@ class UnitEvaluation implements MacroEnvironment {
   }
 
   #isDefined(number: number, text: string): boolean {
-    this.#readNames.push(number);
+    if (this.#inCondition) this.#readNames.push(number);
     if (this.#uncertain.size > 0) this.#mustBeCertain(number);
     if (this.#macros[number] !== undefined) return true;
     if (!text.startsWith('_')) return false;
@@ -368,8 +412,11 @@ class UnitEvaluation implements MacroEnvironment {
   }
 
   #holds(directive: Directive): boolean {
-    const holder = directive as { tokens?: readonly Token[]; known?: KnownCondition };
-    const { known } = holder;
+    const holder = directive as { simple?: SimpleCondition | false; known?: KnownCondition };
+    const { simple: asked, known } = holder;
+    if (asked !== undefined && asked !== false && this.#uncertain.size === 0) {
+      return this.#isDefined(asked.name.name, asked.name.text) !== asked.negated;
+    }
     if (known !== undefined && this.#uncertain.size === 0 && this.#means(known)) return known.holds;
     this.#directive = directive;
     this.#inCondition = true;
@@ -377,8 +424,9 @@ class UnitEvaluation implements MacroEnvironment {
     this.#pure = this.#uncertain.size === 0;
     try {
       const tokens = this.#unit.family === 'clang' ? clangConditionTokens(directive) : tokensOf(directive);
-      const simple = this.#simple(tokens);
-      if (simple !== undefined) return simple;
+      holder.simple ??= simpleCondition(tokens) ?? false;
+      const { simple } = holder;
+      if (simple !== false) return this.#isDefined(simple.name.name, simple.name.text) !== simple.negated;
       const holds = conditionHolds(expandTokens(tokens, this), this.#rules);
       if (this.#pure) {
         const names = this.#readNames;
@@ -399,19 +447,6 @@ class UnitEvaluation implements MacroEnvironment {
     const { names, macros } = known;
     for (let at = 0; at < names.length; at += 1) if (this.#macros[names[at] as number] !== macros[at]) return false;
     return known.rules === rulesKey(this.#rules);
-  }
-
-  /** `defined X`, `!defined(X)`: the commonest conditions, answered without making tokens. */
-  #simple(tokens: readonly Token[]): boolean | undefined {
-    const negated = isPunctuator(tokens[0], '!');
-    const at = negated ? 1 : 0;
-    if (tokens[at]?.name !== definedName) return undefined;
-    const bare = tokens.length === at + 2;
-    const wrapped = tokens.length === at + 4 && isPunctuator(tokens[at + 1], '(') && isPunctuator(tokens[at + 3], ')');
-    if (!bare && !wrapped) return undefined;
-    const name = tokens[bare ? at + 1 : at + 2];
-    if (name?.kind !== 'name') return undefined;
-    return this.#isDefined(name.name, name.text) !== negated;
   }
 
   macro(name: Token): Macro | undefined {
@@ -521,12 +556,15 @@ class UnitEvaluation implements MacroEnvironment {
     return found !== undefined;
   }
 
-  *#include(directive: Directive): Generator<undefined> {
+  /** The file to be entered, if any. */
+  #include(directive: Directive): Found | undefined {
     const { search, notBeforeMs, family } = this.#unit;
     const named = this.#headerOf(directive);
     const next = directive.kind === 'include_next';
     if (next) this.#nextMustBeKnown();
-    const found = search.find(named.name, named.form, next, this.#at, notBeforeMs, this.#trail);
+    const literal = (directive as { header?: unknown }).header !== undefined;
+    const memo = literal ? (directive as LookupMemo & Directive) : undefined;
+    const found = search.find(named.name, named.form, next, this.#at, notBeforeMs, this.#trail, memo);
     if (found === undefined)
       throw new Unclear('include-not-found', `${this.#where(directive)}: ${fromBytes(named.name)} is not found`);
     const { version } = found;
@@ -538,14 +576,25 @@ class UnitEvaluation implements MacroEnvironment {
       this.#once.add(key);
       if (before) {
         this.#read(opened, version, family === 'clang');
-        return;
+        return undefined;
       }
     } else if (this.#once.size > 0 && this.#once.has(this.#onceKey(version))) {
       // gcc does not list a file that it takes for another one, clang lists what it skips
       this.#read(opened, version, family === 'clang');
-      return;
+      return undefined;
+    } else if (this.#entered.has(opened.file) && this.#isGuarded(version)) {
+      this.#meetAgain(opened, version);
+      return undefined;
     }
-    yield* this.#enter(opened, version);
+    return opened === found.opened ? found : { opened, version };
+  }
+
+  /** All of the file stands between an `#ifndef` and its `#endif`, and the name is defined by now. */
+  #isGuarded(version: FileVersion): boolean {
+    const { list } = this.#unit.directivesOf(version);
+    const [first] = list;
+    if (first?.kind !== 'ifndef' || first.next !== list.length - 1 || this.#uncertain.size > 0) return false;
+    return this.#macros[this.#nameOf(first)] !== undefined;
   }
 
   #nextMustBeKnown(): void {
@@ -569,8 +618,14 @@ class UnitEvaluation implements MacroEnvironment {
 
   /** Two files of one key are one file to `#pragma once`: gcc compares content, size and time, clang the inode. */
   #onceKey(version: FileVersion): string {
-    const { digest, stat, mtimeNs } = version.record;
-    return this.#unit.family === 'gcc' ? `${digest.hash}:${mtimeNs / 1_000_000_000n}` : `${stat.dev}:${stat.ino}`;
+    const keys = onceKeys[this.#unit.family];
+    let key = keys.get(version);
+    if (key === undefined) {
+      const { digest, stat, mtimeNs } = version.record;
+      key = this.#unit.family === 'gcc' ? `${digest.hash}:${mtimeNs / 1_000_000_000n}` : `${stat.dev}:${stat.ino}`;
+      keys.set(version, key);
+    }
+    return key;
   }
 
   #headerOf(directive: Directive): { form: IncludeForm; name: string } {
@@ -606,6 +661,23 @@ interface KnownCondition {
   readonly macros: readonly (Macro | undefined)[];
   readonly rules: number;
   readonly holds: boolean;
+}
+
+/** `defined X`, `!defined(X)`: the commonest conditions. */
+interface SimpleCondition {
+  readonly name: Token;
+  readonly negated: boolean;
+}
+
+function simpleCondition(tokens: readonly Token[]): SimpleCondition | undefined {
+  const negated = isPunctuator(tokens[0], '!');
+  const at = negated ? 1 : 0;
+  if (tokens[at]?.name !== definedName) return undefined;
+  const bare = tokens.length === at + 2;
+  const wrapped = tokens.length === at + 4 && isPunctuator(tokens[at + 1], '(') && isPunctuator(tokens[at + 3], ')');
+  if (!bare && !wrapped) return undefined;
+  const name = tokens[bare ? at + 1 : at + 2];
+  return name?.kind === 'name' ? { name, negated } : undefined;
 }
 
 function rulesKey(rules: ConditionRules): number {

@@ -2,7 +2,8 @@ import { rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { StatFileDigests } from '../../../src/scan/file-digests.ts';
 import { FileTable } from '../../../src/scan/file-table.ts';
-import { fromBytes, IncludeSearch, toBytes, type IncludeForm, type Trail } from '../../../src/scan/include-search.ts';
+import { fromBytes, IncludeSearch, nextTrailId, toBytes } from '../../../src/scan/include-search.ts';
+import type { IncludeForm, Trail } from '../../../src/scan/include-search.ts';
 import { PathStats } from '../../../src/scan/path-stats.ts';
 import { StatCache } from '../../../src/scan/stat-cache.ts';
 import { scratchFolder, type ScratchFolder } from '../../support/scratch-folder.ts';
@@ -41,7 +42,7 @@ function searchOf({ quote = [], angle = [], system = [], family = 'gcc', real = 
     realPath: ({ path }) => real[path],
   });
 }
-const trail = (): Trail => ({ folders: new Set(), absent: new Set() });
+const trail = (): Trail => ({ id: nextTrailId(), folders: new Set(), absent: new Set() });
 
 /** Name under which a header is found from the source. */
 function found(search: IncludeSearch, name: string, form: IncludeForm, from = search.open('a.c'), next = false) {
