@@ -52,6 +52,28 @@ export class DiskInputTrees implements InputTrees {
   }
 }
 
+/**
+ * Whether links on the way and files without a record are what they were. Made apart from the builder: roots are kept, and
+ * a closure of the builder's would keep all that it has been built with.
+ */
+function stillThere(
+  digests: StatFileDigests,
+  followed: ReadonlyMap<string, FileStat>,
+  unrecorded: ReadonlyMap<string, FileRecord>,
+): InputRoot['holds'] {
+  return (notBeforeMs) => {
+    for (const [path, before] of followed) {
+      const now = digests.stats.lstat(path, notBeforeMs);
+      if (now === undefined || !sameStat(now, before)) return false;
+    }
+    for (const [path, before] of unrecorded) {
+      const now = digests.file(path, notBeforeMs);
+      if (!now.ok || now.value.digest.hash !== before.digest.hash || now.value.mtimeNs !== before.mtimeNs) return false;
+    }
+    return true;
+  };
+}
+
 class DiskTreeBuilder implements InputTreeBuilder {
   readonly #root: OpenDirectory;
   readonly #complete = new Map<string, DirectorySnapshot>();
@@ -141,7 +163,7 @@ class DiskTreeBuilder implements InputTreeBuilder {
       mounts: mountsOf(node, this.base.root),
       fileCount: this.#files.size,
       fileBytes,
-      holds: (notBeforeMs) => this.#holds(notBeforeMs),
+      holds: stillThere(this.digests, this.#followed, this.#unrecorded),
     };
   }
 
@@ -277,19 +299,6 @@ class DiskTreeBuilder implements InputTreeBuilder {
     this.#files.set(path, added);
     if (record === undefined) this.#unrecorded.set(path, found.value);
     return ok(undefined);
-  }
-
-  #holds(notBeforeMs: number): boolean {
-    const { stats } = this.digests;
-    for (const [path, before] of this.#followed) {
-      const now = stats.lstat(path, notBeforeMs);
-      if (now === undefined || !sameStat(now, before)) return false;
-    }
-    for (const [path, before] of this.#unrecorded) {
-      const now = this.digests.file(path, notBeforeMs);
-      if (!now.ok || now.value.digest.hash !== before.digest.hash || now.value.mtimeNs !== before.mtimeNs) return false;
-    }
-    return true;
   }
 
   #followFile(
