@@ -158,7 +158,7 @@ daemon: CPU of the resident part on the submitting machine (agent, include serve
   over the whole build, links and a start during the build included
 scheduler, workers, servers: other processes, not counted; of icets' scheduler the CPU per unit is printed
 cold: no agent, nothing kept; restarted: no agent, what it keeps on disk; warm: it has built the same before;
-  results are not taken from the cache (ICETS_NO_CACHE); -E: the same commands with -c -o FILE replaced by -E -o /dev/null`,
+  results are not taken from the cache (ICETS_NO_CACHE); audits are off (1 % of a local compile per unit, on idle cores, nice 19); -E: the same commands with -c -o FILE replaced by -E -o /dev/null`,
     );
     /** @type {number | undefined} */
     let ratio;
