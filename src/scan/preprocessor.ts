@@ -8,11 +8,11 @@ import { computedNames, type Question } from './dialect-probe.ts';
 import type { Directive, SourceDirectives } from './directives.ts';
 import type { FileVersion, TableFile } from './file-table.ts';
 import type { FolderNames } from './folder-names.ts';
+import { clangConditionTokens, headerName, tokensOf, type HeaderName } from './header-names.ts';
 import {
   fromBytes,
   nextTrailId,
   type Found,
-  type IncludeForm,
   type IncludeSearch,
   type LookupMemo,
   type OpenedFile,
@@ -21,7 +21,7 @@ import {
 import { expandTokens, ExpansionUnclear, type MacroEnvironment, type TokenStream } from './macro-expansion.ts';
 import type { Macro } from './macro.ts';
 import { macroOf } from './macro.ts';
-import { isPunctuator, nameNumber, tokenize, tokenizeWithHeaders, type Token } from './preprocessor-tokens.ts';
+import { isPunctuator, nameNumber, tokenizeWithHeaders, type Token } from './preprocessor-tokens.ts';
 import type { ExistenceProbe } from './scanner.ts';
 
 export interface UnitText {
@@ -628,9 +628,9 @@ class UnitEvaluation implements MacroEnvironment {
     return key;
   }
 
-  #headerOf(directive: Directive): { form: IncludeForm; name: string } {
+  #headerOf(directive: Directive): HeaderName {
     const { operand } = directive;
-    const cached = (directive as { header?: { form: IncludeForm; name: string } }).header;
+    const cached = (directive as { header?: HeaderName }).header;
     if (cached !== undefined) return cached;
     const literal = /^"([^"\n]*)"|^<([^>\n]*)>/.exec(operand);
     if (literal !== null) {
@@ -639,7 +639,7 @@ class UnitEvaluation implements MacroEnvironment {
           ? { form: 'quote' as const, name: literal[1] }
           : { form: 'angle' as const, name: literal[2] ?? '' };
       if (header.name === '') throw new Unclear('malformed-directives', `${this.#where(directive)}: an empty name`);
-      (directive as { header?: { form: IncludeForm; name: string } }).header = header;
+      (directive as { header?: HeaderName }).header = header;
       return header;
     }
     try {
@@ -683,70 +683,6 @@ function simpleCondition(tokens: readonly Token[]): SimpleCondition | undefined 
 function rulesKey(rules: ConditionRules): number {
   const { operatorNames, trueIsOne, unsignedChar, unsignedWideChar } = rules;
   return (operatorNames ? 1 : 0) + (trueIsOne ? 2 : 0) + (unsignedChar ? 4 : 0) + (unsignedWideChar ? 8 : 0);
-}
-
-function tokensOf(directive: Directive): readonly Token[] {
-  const holder = directive as { tokens?: readonly Token[] };
-  holder.tokens ??= tokenize(directive.operand);
-  return holder.tokens;
-}
-
-const computedOperand = /\b__has_include(?:_next)?\s*\(\s*[A-Za-z_]\w*\s*\([^"]*</;
-const hasIncludeStart = /\b__has_include(?:_next)?\s*\(\s*(?=[A-Za-z_])/g;
-
-/** `__has_include(MACRO(<...>))`: clang reads the operand like that of an #include. */
-function clangConditionTokens(directive: Directive): readonly Token[] {
-  const text = directive.operand;
-  if (!text.includes('<') || !computedOperand.test(text)) return tokensOf(directive);
-  const tokens: Token[] = [];
-  let from = 0;
-  for (const { 0: start, index } of text.matchAll(hasIncludeStart)) {
-    const operand = index + start.length;
-    if (operand < from) continue;
-    const end = operandEnd(text, operand);
-    tokens.push(...tokenize(text.slice(from, operand)), ...tokenizeWithHeaders(text.slice(operand, end)));
-    from = end;
-  }
-  tokens.push(...tokenize(text.slice(from)));
-  return tokens;
-}
-
-/** Index of the parenthesis that ends an operand; one in `<...>` or in a string does not. */
-function operandEnd(text: string, at: number): number {
-  let depth = 1;
-  for (const { 0: found, index } of text.slice(at).matchAll(/"[^"]*"|<[^>]*>|[()]/g)) {
-    if (found === '(') depth += 1;
-    else if (found === ')' && --depth === 0) return at + index;
-  }
-  return text.length;
-}
-
-/** @param literal the tokens stand as written, so that spaces between them belong to the name */
-function headerName(tokens: readonly Token[], literal: boolean): { form: IncludeForm; name: string } | undefined {
-  const [first] = tokens;
-  if (first?.kind === 'string') {
-    if (!first.text.startsWith('"') || tokens.length > 1) return undefined;
-    const name = first.text.slice(1, -1);
-    return name === '' ? undefined : { form: 'quote', name };
-  }
-  if (first?.kind === 'other' && first.text.startsWith('<') && first.text.length > 2) {
-    return tokens.length > 1 ? undefined : { form: 'angle', name: first.text.slice(1, -1) };
-  }
-  if (!isPunctuator(first, '<')) return undefined;
-  let name = '';
-  for (let at = 1; at < tokens.length; at += 1) {
-    const token = tokens[at] as Token;
-    if (token.kind === 'punctuator' && token.text.startsWith('>')) {
-      return name === '' || token.text !== '>' || at + 1 < tokens.length ? undefined : { form: 'angle', name };
-    }
-    if (token.spaced) {
-      // the compilers differ in which spaces of an expansion they keep
-      if (!literal) throw new ExpansionUnclear('a computed name with spaces');
-      name += ' ';
-    }
-    name += token.text;
-  }
-  return undefined;
 }
 
 function numberToken(text: string, at: Token): Token {
