@@ -12,6 +12,8 @@ interface Value {
 export interface ConditionRules {
   readonly operatorNames: boolean;
   readonly trueIsOne: boolean;
+  /** `1'000` is one number */
+  readonly digitSeparators: boolean;
   /** plain `char` is unsigned on the target */
   readonly unsignedChar: boolean;
   readonly unsignedWideChar: boolean;
@@ -156,6 +158,9 @@ class ConditionParser {
     this.#at += 1;
     switch (token?.kind) {
       case 'number':
+        if (!this.#rules.digitSeparators && token.text.includes("'")) {
+          throw new ExpansionUnclear(`the number ${token.text}`);
+        }
         return numberValue(token.text);
       case 'character':
         return characterValue(token.text, this.#rules);

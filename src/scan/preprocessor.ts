@@ -119,8 +119,11 @@ class UnitEvaluation implements MacroEnvironment {
   readonly #questions = new Map<string, Question>();
   readonly #trail: Trail;
   readonly #entered = new Set<TableFile>();
-  /** files that gcc has opened only if it did not pass over a `__has_include` behind && or the like */
-  readonly #perhapsOpened = new Set<FileVersion>();
+  /**
+   * files that gcc has opened only if it did not pass over a `__has_include` behind && or the like, with how they were
+   * looked for: gcc takes what it finds in another way for another file, though the name is the same; '' for several ways
+   */
+  readonly #perhapsOpened = new Map<FileVersion, string>();
   /** keys of files that are not to be read again */
   readonly #once = new Set<string>();
   readonly #rules: ConditionRules;
@@ -148,6 +151,7 @@ class UnitEvaluation implements MacroEnvironment {
     this.#rules = {
       operatorNames: unit.facts.operatorNames,
       trueIsOne: unit.facts.trueIsOne,
+      digitSeparators: unit.facts.dialect.digitSeparators,
       unsignedChar: this.#macros[nameNumber('__CHAR_UNSIGNED__')] !== undefined,
       unsignedWideChar: this.#macros[nameNumber('__WCHAR_UNSIGNED__')] !== undefined,
     };
@@ -545,7 +549,11 @@ class UnitEvaluation implements MacroEnvironment {
     if (found !== undefined) {
       this.#through(found);
       this.#named(found.opened, found.version);
-      if (!this.#files.has(found.version)) this.#perhapsOpened.add(found.version);
+      const way = form === 'quote' ? `"${this.#at.folder}\0${name}` : name;
+      if (!this.#files.has(found.version)) this.#perhapsOpened.set(found.version, way);
+      else if (this.#perhapsOpened.has(found.version) && this.#perhapsOpened.get(found.version) !== way) {
+        this.#perhapsOpened.set(found.version, '');
+      }
       this.#read(found.opened, found.version, family === 'clang');
       this.#probes.set(found.opened.file.path, { path: found.opened.file.path, exists: true });
     } else {
@@ -572,7 +580,8 @@ class UnitEvaluation implements MacroEnvironment {
     this.#through(found);
     if (directive.kind === 'import') {
       const key = this.#onceKey(version);
-      const before = this.#entered.has(opened.file) || this.#once.has(key) || this.#hasTwin(version, key);
+      const way = named.form === 'quote' ? `"${this.#at.folder}\0${named.name}` : named.name;
+      const before = this.#entered.has(opened.file) || this.#once.has(key) || this.#hasTwin(version, key, way);
       this.#once.add(key);
       if (before) {
         this.#read(opened, version, family === 'clang');
@@ -606,11 +615,13 @@ class UnitEvaluation implements MacroEnvironment {
   }
 
   /** gcc takes what it imports for any file that it has opened, if only to see whether it is there. */
-  #hasTwin(version: FileVersion, key: string): boolean {
+  #hasTwin(version: FileVersion, key: string, way: string): boolean {
     if (this.#unit.family !== 'gcc') return false;
     for (const other of this.#files) {
-      if (other.file === version.file || this.#onceKey(other) !== key) continue;
-      if (!this.#perhapsOpened.has(other)) return true;
+      if (this.#onceKey(other) !== key) continue;
+      const perhaps = this.#perhapsOpened.get(other);
+      if (other.file === version.file && (perhaps === undefined || perhaps === way)) continue;
+      if (perhaps === undefined) return true;
       throw new Unclear('unclear-expression', 'an import of a file that __has_include may have opened');
     }
     return false;
@@ -681,8 +692,14 @@ function simpleCondition(tokens: readonly Token[]): SimpleCondition | undefined 
 }
 
 function rulesKey(rules: ConditionRules): number {
-  const { operatorNames, trueIsOne, unsignedChar, unsignedWideChar } = rules;
-  return (operatorNames ? 1 : 0) + (trueIsOne ? 2 : 0) + (unsignedChar ? 4 : 0) + (unsignedWideChar ? 8 : 0);
+  const { operatorNames, trueIsOne, digitSeparators, unsignedChar, unsignedWideChar } = rules;
+  return (
+    (operatorNames ? 1 : 0) +
+    (trueIsOne ? 2 : 0) +
+    (digitSeparators ? 4 : 0) +
+    (unsignedChar ? 8 : 0) +
+    (unsignedWideChar ? 16 : 0)
+  );
 }
 
 function numberToken(text: string, at: Token): Token {

@@ -122,6 +122,19 @@ const cases: Readonly<Record<string, Case>> = {
     argv: ['m.c'],
     unanswered: { gcc: /__has_include may have opened/ },
   },
+  'an import of a file that a condition has found in another way': {
+    files: {
+      'm.c': '#include "b.h"\n',
+      'inc/b.h': '#if __has_include(<../d.h>)\n#import "../d.h"\n#endif\n',
+      'd.h': '',
+    },
+    argv: ['-Iinc', 'm.c'],
+    unanswered: { gcc: /__has_include may have opened/ },
+  },
+  'an import of a file that a condition has found in the same way': {
+    files: { 'm.c': '#if __has_include("d.h")\n#import "d.h"\n#endif\n', 'd.h': '' },
+    argv: ['m.c'],
+  },
   'defined in the arguments of a macro': {
     files: {
       'm.c':

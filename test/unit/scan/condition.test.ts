@@ -3,8 +3,14 @@ import { conditionHolds, type ConditionRules } from '../../../src/scan/condition
 import { ExpansionUnclear } from '../../../src/scan/macro-expansion.ts';
 import { tokenize } from '../../../src/scan/preprocessor-tokens.ts';
 
-const c: ConditionRules = { operatorNames: false, trueIsOne: false, unsignedChar: false, unsignedWideChar: false };
-const cxx: ConditionRules = { ...c, operatorNames: true, trueIsOne: true };
+const c: ConditionRules = {
+  operatorNames: false,
+  trueIsOne: false,
+  digitSeparators: false,
+  unsignedChar: false,
+  unsignedWideChar: false,
+};
+const cxx: ConditionRules = { ...c, operatorNames: true, trueIsOne: true, digitSeparators: true };
 const holds = (text: string, rules: ConditionRules = c) => conditionHolds(tokenize(text), rules);
 
 describe('a condition', () => {
@@ -24,10 +30,14 @@ describe('a condition', () => {
     '0 ? 0 : 0 ? 0 : 3',
     '(0, 1)',
     '010 == 8 && 0x1F == 31 && 0b101 == 5',
-    "1'000 == 1000",
     '100ull == 100 && 5LU == 5',
   ])('holds: %s', (text) => {
     expect(holds(text)).toBe(true);
+  });
+
+  test('has digits set apart where the language does that', () => {
+    expect(holds("1'000 == 1000", cxx)).toBe(true);
+    expect(() => holds("1'000 == 1000")).toThrow("the number 1'000");
   });
 
   test('does not hold when its value is zero', () => {
