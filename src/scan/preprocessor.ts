@@ -244,7 +244,8 @@ class UnitEvaluation implements MacroEnvironment {
       throw new Unclear('malformed-directives', `${fromBytes(opened.name)}: ${directives.malformed}`);
     const { list } = directives;
     this.#frames.push({ list, version, at: 0, outer: this.#at, outerLineChanged: this.#lineChanged });
-    this.#at = opened;
+    // gcc: what a system header includes is one
+    this.#at = this.#at.system && !opened.system && this.#depth > 0 ? { ...opened, system: true } : opened;
     this.#lineChanged = false;
     this.#depth += 1;
   }

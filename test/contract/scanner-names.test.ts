@@ -109,6 +109,10 @@ const cases: Readonly<Record<string, Case>> = {
     files: { 's/m.c': '#include <../after/h.h>\n', 'after/h.h': '' },
     argv: ['-iquote@ROOT@/s', '-I@ROOT@/s', 's/m.c'],
   },
+  'a header of the project that a system header includes': {
+    files: { 'm.c': '#include <a.h>\n', 'sys/a.h': '#include <b.h>\n', 'u/b.h': '#include "../i/c.h"\n', 'i/c.h': '' },
+    argv: ['-isystem', 'sys', '-I@ROOT@/u', 'm.c'],
+  },
   'an import of the twin of a file that was read': {
     files: { 'm.c': '#include "a/h.h"\n#import "b/h.h"\n', 'a/h.h': 'int x;\n', 'b/h.h': 'int x;\n' },
     argv: ['m.c'],
