@@ -45,7 +45,7 @@ import { stepFolder } from './records.ts';
 import type { Settings } from './settings.ts';
 
 const stepLogLimitBytes = 256 * 1024 ** 2;
-const idleCheckMs = 1000;
+const idleCheckMs = 5_000;
 const drainMs = 10_000;
 const saveDigestsMs = 30_000;
 
@@ -186,10 +186,13 @@ export async function runAgent(settings: Settings): Promise<string | undefined> 
   const cost = { loadCpuMs, cpuMs: ownCpuMs() };
   log.info({ pid: process.pid, version, socket: server.value.socketPath, ...cost }, 'the agent listens');
 
-  const idle = setInterval(() => {
-    recordWhatRanWithoutUs();
-    if (running === 0 && clock.monotonicMs() - lastActiveMs > settings.idleSeconds * 1000) ended('it was idle');
-  }, idleCheckMs);
+  const idle = setInterval(
+    () => {
+      recordWhatRanWithoutUs();
+      if (running === 0 && clock.monotonicMs() - lastActiveMs > settings.idleSeconds * 1000) ended('it was idle');
+    },
+    Math.min(idleCheckMs, Math.max(100, settings.idleSeconds * 500)),
+  );
   const saving = setInterval(() => {
     directives.flush();
     void statCache.save();

@@ -3,7 +3,7 @@
 import type { Clock, Timer } from '../model/clock.ts';
 
 export interface HeartbeatOptions {
-  /** a Ping goes out so often */
+  /** a Ping goes out when nothing has come for so long */
   readonly intervalMs: number;
   /** silence after which the peer counts as dead */
   readonly deadAfterMs: number;
@@ -23,10 +23,9 @@ export interface HeartbeatPeer {
 
 /** Starts watching; answers a function that ends it. */
 export function startHeartbeat(clock: Clock, options: HeartbeatOptions, peer: HeartbeatPeer): () => void {
-  const tickMs = Math.min(options.intervalMs, Math.max(1, options.deadAfterMs / 8));
+  const tickMs = Math.min(options.intervalMs, Math.max(1, options.deadAfterMs / 4));
   let timer: Timer | undefined;
   let silentMs = 0;
-  let sincePingMs = 0;
   let lastBytes = peer.bytesRead();
   let lastTick = clock.monotonicMs();
   const tick = () => {
@@ -39,16 +38,13 @@ export function startHeartbeat(clock: Clock, options: HeartbeatOptions, peer: He
     if (bytes !== lastBytes || late || peer.paused()) silentMs = 0;
     else silentMs += elapsedMs;
     lastBytes = bytes;
-    sincePingMs += elapsedMs;
     if (silentMs >= options.deadAfterMs) {
       timer = undefined;
       peer.dead(silentMs);
       return;
     }
-    if (sincePingMs >= options.intervalMs || late) {
-      sincePingMs = 0;
-      peer.ping();
-    }
+    // the peer's own ping is a sign of life as well: the two take turns by themselves
+    if (silentMs >= options.intervalMs || late) peer.ping();
     timer = clock.after(tickMs, tick);
   };
   timer = clock.after(tickMs, tick);

@@ -15,14 +15,24 @@ function setUp() {
 }
 
 describe('the heartbeat', () => {
-  test('pings every second and lets a peer live from which bytes come', async () => {
+  test('lets a peer live from which bytes come, and does not ask it', async () => {
     const { clock, peer } = setUp();
     for (let second = 0; second < 60; second += 1) {
       peer.bytes += 1;
       await clock.advance(1000);
     }
-    expect(peer.silentMs).toBeUndefined();
-    expect(peer.pings).toBe(60);
+    expect(peer).toMatchObject({ silentMs: undefined, pings: 0 });
+  });
+
+  test('asks a peer after each second without a byte', async () => {
+    const { clock, peer } = setUp();
+    await clock.advance(3000);
+    expect(peer.pings).toBe(3);
+    peer.bytes += 1;
+    await clock.advance(1000);
+    expect(peer.pings).toBe(3);
+    await clock.advance(3000);
+    expect(peer).toMatchObject({ silentMs: undefined, pings: 6 });
   });
 
   test('declares a silent peer dead after four seconds and before five', async () => {
@@ -59,14 +69,14 @@ describe('the heartbeat', () => {
       nowMs += ms;
       due.shift()?.();
     };
-    for (let n = 0; n < 7; n += 1) tick(500);
+    for (let n = 0; n < 3; n += 1) tick(1000);
     const before = peer.pings;
-    // Stopped for an hour, with 3.5 s of silence before it: the peer gets its full time again, and is asked at once.
+    // Stopped for an hour, with 3 s of silence before it: the peer gets its full time again, and is asked at once.
     tick(3_600_000);
     expect(peer.pings).toBe(before + 1);
-    for (let n = 0; n < 7; n += 1) tick(500);
+    for (let n = 0; n < 3; n += 1) tick(1000);
     expect(peer.dead).toBe(false);
-    tick(500);
+    tick(1000);
     expect(peer.dead).toBe(true);
   });
 
