@@ -84,7 +84,7 @@ export interface Decision {
 export interface PolicySettings {
   /** leases sent to a worker beyond its slots */
   readonly prefetch: number;
-  /** cost of bringing a toolchain to a worker that has none */
+  /** cost of bringing a toolchain to a worker that has none, shared by all that wait */
   readonly installMs: number;
   /** a wait for a place that is not free yet is counted this many times: predictions may be wrong */
   readonly patience: number;

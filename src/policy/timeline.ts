@@ -29,6 +29,8 @@ export class Timeline {
   /** predicted end of each lease in the snapshot */
   readonly leaseEnds = new Map<PolicyLease, number>();
   #open = 0;
+  /** what bringing a toolchain costs each of the units that wait and may follow there */
+  readonly #installMs: number;
   readonly #settings: PolicySettings;
   readonly #rate: Float64Array;
   readonly #ready: Float64Array;
@@ -43,6 +45,7 @@ export class Timeline {
   constructor(snapshot: PolicySnapshot, settings: PolicySettings) {
     this.workers = snapshot.workers;
     this.#settings = settings;
+    this.#installMs = settings.installMs / Math.max(1, snapshot.queued.length);
     const count = snapshot.workers.length;
     this.held = new Int32Array(count);
     this.#rate = new Float64Array(count);
@@ -87,7 +90,7 @@ export class Timeline {
     const { eligible, installed } = this.#groupOf(unit);
     const avoid = unit.excluded.size > 0 && this.#anyNotExcluded(unit, eligible);
     const { largest, anyFits } = this.#largest(unit, eligible, avoid);
-    const { patience, installMs } = this.#settings;
+    const { patience } = this.#settings;
     const { costMs, memoryBytes } = unit;
     const held = this.held;
     const rates = this.#rate;
@@ -104,7 +107,7 @@ export class Timeline {
     let bestFree = false;
     for (let i = 0; i < eligible.length; i++) {
       const index = eligible[i]!;
-      const run = overheads[index]! + costMs * rates[index]! + (installed[index] === 1 ? 0 : installMs);
+      const run = overheads[index]! + costMs * rates[index]! + (installed[index] === 1 ? 0 : this.#installMs);
       if (run >= bestScore) continue;
       // Too large for everybody: alone on the worker that has most.
       const budget = budgets[index]!;

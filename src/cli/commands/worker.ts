@@ -37,6 +37,9 @@ export function addWorker(program: Command, settings: Settings): void {
     .action(async (url: string | undefined, options: Options) => runWorker(settings, url, options));
 }
 
+/** compiles of others give way to this machine's own work: its user, its builds, its scheduler and agent */
+const compileNiceness = 10;
+
 async function runWorker(settings: Settings, givenUrl: string | undefined, options: Options): Promise<void> {
   const url = givenUrl ?? schedulerUrl(settings);
   if (url === undefined) return complain('which scheduler? give its URL: icets worker icets://HOST:8765', 2);
@@ -52,7 +55,7 @@ async function runWorker(settings: Settings, givenUrl: string | undefined, optio
     log,
   });
   if (!store.ok) return complain(store.error.message);
-  const processes = await openProcesses(log);
+  const processes = await openProcesses(log, compileNiceness);
   const joined: { link?: WorkerLink } = {};
   const memory = settings.worker.memoryLimitBytes;
   const worker = await createWorker({

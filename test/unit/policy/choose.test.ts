@@ -111,6 +111,17 @@ describe('choose', () => {
     expect(stranded).toEqual(['arm', 't']);
   });
 
+  test('shares the price of an installation among all units that wait', () => {
+    const cold = worker('cold');
+    const warm = worker('warm', {
+      toolchains: new Set(['T']),
+      leases: [lease(unit('x'), { predictedMs: 2000 })],
+    });
+    const waiting = Array.from({ length: 4 }, (_, i) => unit(`u${i}`, { toolchain: 'T' }));
+    expect(decide(waiting.slice(0, 1), [cold, warm]).placed).toEqual({ u0: 'warm' });
+    expect(Object.values(decide(waiting, [cold, warm]).placed)).toContain('cold');
+  });
+
   test('prefers a worker that has the toolchain until the wait outweighs the installation', () => {
     const cold = worker('cold', { speed: 1.5 });
     const warm = (ms: number) =>
