@@ -23,12 +23,14 @@ async function pidOf(cluster: IcetsCluster, victim: Victim): Promise<number> {
   }
 }
 
-/** Launchers of this cluster's builds. */
+/** Launchers of this cluster's builds: in the place of `bin/icets`, or where they are compiled. */
 function launcherPids(cluster: IcetsCluster): number[] {
   return runningProcesses()
     .filter(
       ({ name, command, environment }) =>
-        environment.includes(cluster.env['ICETS_STATE_DIR']!) && name.startsWith('launcher') && command.includes('g++'),
+        environment.includes(cluster.env['ICETS_STATE_DIR']!) &&
+        /^(?:icets$|launcher)/.test(name) &&
+        command.includes('g++'),
     )
     .map(({ pid }) => pid);
 }
