@@ -38,6 +38,9 @@ export function choose(snapshot: PolicySnapshot, settings: PolicySettings = defa
       }
     }
   }
-  if (assignments.length === candidates.length) duplicates.push(...proposeDuplicates(timeline, settings, copied));
+  if (assignments.length === candidates.length) {
+    const calm = (snapshot.sinceArrivalMs ?? Infinity) >= settings.calmMs;
+    duplicates.push(...proposeDuplicates(timeline, settings, copied, (lease) => calm || !lease.running));
+  }
   return { assignments, duplicates, stranded };
 }

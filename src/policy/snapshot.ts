@@ -61,6 +61,8 @@ export interface PolicySnapshot {
   readonly workers: readonly PolicyWorker[];
   /** cost served so far by client, see ClientLedger; a client that is not in it counts as 0 */
   readonly served: ReadonlyMap<string, number>;
+  /** since the last unit came; not given: long ago */
+  readonly sinceArrivalMs?: number;
 }
 
 export interface Assignment {
@@ -94,6 +96,8 @@ export interface PolicySettings {
   readonly duplicateGain: number;
   /** and must win at least this much */
   readonly duplicateMinGainMs: number;
+  /** while units keep coming, an idle slot is left to the next one and not to a second copy of what runs */
+  readonly calmMs: number;
 }
 
 export const defaultSettings: PolicySettings = {
@@ -103,4 +107,5 @@ export const defaultSettings: PolicySettings = {
   lookahead: 2000,
   duplicateGain: 0.7,
   duplicateMinGainMs: 300,
+  calmMs: 800,
 };

@@ -41,6 +41,7 @@ export class Lease {
   readonly #options: LeaseOptions;
   readonly #abort = new AbortController();
   #state: LeaseState = { kind: 'sent' };
+  #givenUp = false;
   #watchdog: Timer;
 
   constructor(options: LeaseOptions) {
@@ -69,6 +70,16 @@ export class Lease {
     this.#watchdog.cancel();
     this.#watchdog = this.#options.clock.after(cancelMs, () => this.#timeOut());
     this.#abort.abort();
+  }
+
+  /** Another copy runs while this one still waits for its turn: it ends, and nobody is to blame. */
+  giveUp(): void {
+    this.#givenUp = true;
+    this.cancel();
+  }
+
+  get givenUp(): boolean {
+    return this.#givenUp;
   }
 
   /** The worker is gone. */

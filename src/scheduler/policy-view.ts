@@ -18,6 +18,8 @@ export interface ViewSources {
   readonly health: WorkerHealth;
   readonly quarantine: QuarantineList;
   readonly clock: Clock;
+  /** when the last unit came, on the monotonic clock */
+  readonly lastArrivalMs: number;
 }
 
 export function policyView(sources: ViewSources): PolicySnapshot {
@@ -29,7 +31,7 @@ export function policyView(sources: ViewSources): PolicySnapshot {
   }
   const workers: PolicyWorker[] = [];
   for (const member of sources.members) workers.push(workerOf(member, sources, nowMs));
-  return { queued, workers, served: sources.ledger.served };
+  return { queued, workers, served: sources.ledger.served, sinceArrivalMs: nowMs - sources.lastArrivalMs };
 }
 
 function unitOf(task: Task): PolicyUnit {

@@ -64,6 +64,7 @@ export class Scheduler implements RemoteExecutor, WorkerPool {
   /** keys of actions that gave two different results */
   readonly #differing = new Set<string>();
   readonly #counters: { -readonly [K in keyof SchedulerCounters]: number } = { ...zeroCounters };
+  #lastArrivalMs = -Infinity;
   #dispatching = false;
   #tick: Timer | undefined;
   #saving: Timer | undefined;
@@ -297,6 +298,7 @@ export class Scheduler implements RemoteExecutor, WorkerPool {
     this.#live.set(task.facts.id, task);
     // REAPI v2: requests for an action that must not be cached are not merged either.
     if (!facts.doNotCache) this.#shared.set(digestKey(key), task);
+    this.#lastArrivalMs = task.facts.enteredMs;
     this.#queued.add(task);
     this.#ledger.enter(hints.client);
     const pin = this.#options.blobs.pin?.([action, facts.command, facts.inputRoot]);
@@ -325,6 +327,7 @@ export class Scheduler implements RemoteExecutor, WorkerPool {
       health: this.#health,
       quarantine: this.#quarantine,
       clock: this.#clock,
+      lastArrivalMs: this.#lastArrivalMs,
     });
     const decision = choose(snapshot, this.#options.policy ?? defaultSettings);
     for (const assignment of decision.assignments) this.#carryOut(assignment);
@@ -406,6 +409,13 @@ export class Scheduler implements RemoteExecutor, WorkerPool {
       task.runningMs = this.#clock.monotonicMs();
       task.enter({ kind: 'running', worker: member.name });
     }
+    if (task.state.kind === 'leased') {
+      // a copy was made because an earlier one waits: running both would be work for nothing
+      for (const earlier of task.state.leases) {
+        if (earlier === lease) break;
+        if (earlier.state.kind === 'sent') earlier.giveUp();
+      }
+    }
     this.#dispatchSoon();
   }
 
@@ -417,6 +427,7 @@ export class Scheduler implements RemoteExecutor, WorkerPool {
     else if (task.state.kind === 'leased') {
       task.state.leases.delete(lease);
       if (result.ok) this.#succeeded(task, lease, result.value);
+      else if (lease.givenUp) this.#queueAgain(task);
       else this.#leaseFailed(task, lease, result.error);
     }
     this.#dispatchSoon();
@@ -497,6 +508,12 @@ export class Scheduler implements RemoteExecutor, WorkerPool {
       return;
     }
     this.#counters.retried += 1;
+    this.#queueAgain(task);
+  }
+
+  /** Unless another copy is still out. */
+  #queueAgain(task: Task): void {
+    if (task.state.kind !== 'leased' || task.state.leases.size > 0) return;
     task.runningMs = undefined;
     task.state = { kind: 'queued', sinceMs: this.#clock.monotonicMs(), strandedSinceMs: undefined };
     this.#queued.add(task);

@@ -191,6 +191,18 @@ describe('second copies', () => {
     expect(decide([], [holder, worker('fast')]).copied).toEqual({ u: 'fast' });
   });
 
+  test('are not proposed of what runs while units keep coming, only of what waits', () => {
+    const running = worker('slow', { leases: [late] });
+    const behind = worker('slow', { leases: [late, lease(unit('v'), { running: false })] });
+    const copiedOf = (holder: PolicyWorker, sinceArrivalMs: number) =>
+      choose({ queued: [], workers: [holder, worker('fast')], served: new Map(), sinceArrivalMs }).duplicates.map(
+        (each) => each.unit,
+      );
+    expect(copiedOf(running, 100)).toEqual([]);
+    expect(copiedOf(running, 5000)).toEqual(['u']);
+    expect(copiedOf(behind, 100)).toEqual(['v']);
+  });
+
   test('are not proposed when the gain is small, for units that have two, or without an idle slot', () => {
     const nearlyDone = worker('slow', { leases: [lease(unit('u'), { predictedMs: 1200 })] });
     expect(decide([], [nearlyDone, worker('fast')]).copied).toEqual({});

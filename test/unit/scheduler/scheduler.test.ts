@@ -777,6 +777,30 @@ describe('stragglers', () => {
     expect(cache.results.size).toBe(0);
   });
 
+  test('that still wait for their turn are given up once their copy runs, and nobody is blamed', async () => {
+    const first = worker('first');
+    compile('a');
+    await settled();
+    first.leaseOf('a.c').running();
+    const call = compile('b');
+    await settled();
+    const second = worker('second');
+    await clock.advance(11_000);
+    const waiting = first.leaseOf('b.c');
+    const copy = second.leases.find(({ request }) => request.hints.label === 'b.c');
+    expect([waiting.signal.aborted, copy === undefined]).toEqual([false, false]);
+    copy?.running();
+    await settled();
+    expect(waiting.signal.aborted).toBe(true);
+    expect(reasonOf(call)).toBe('pending');
+    copy?.fail('worker-failed');
+    await settled();
+    first.leases.at(-1)?.succeed();
+    await settled();
+    expect(reasonOf(call)).toBe('ok');
+    expect(scheduler.counters.quarantines).toBe(0);
+  });
+
   test('whose two results agree are cached', async () => {
     const { first, second } = await late();
     first.stubborn = true;
