@@ -1,7 +1,7 @@
 // Launchers that find no agent: one starts it, all are served, and nothing of the build lives on in the agent.
 
 import { describe, expect, test } from '@jest/globals';
-import { existsSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import {
   agentEvents,
   bundleFakeAgent,
@@ -15,6 +15,16 @@ import {
   until,
   type Launcher,
 } from './launcher-support.ts';
+
+/** Gone, or waiting for its parent to take note when the last of its threads has ended: then its sockets are closed. */
+function hasEnded(pid: number): boolean {
+  try {
+    const alone = readdirSync(`/proc/${pid}/task`).length === 1;
+    return alone && /\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return true;
+  }
+}
 
 describe.each(launcherKinds)('%s without an agent', (which) => {
   async function withHome(run: (folder: string, launcher: Launcher) => Promise<void>): Promise<void> {
@@ -97,7 +107,7 @@ describe.each(launcherKinds)('%s without an agent', (which) => {
       await runLauncher(launcher, command, { env });
       const dead = started(folder)[0]!.pid;
       endAgents(`${folder}/sock`);
-      await until('the agent is dead', () => !existsSync(`/proc/${dead}/cwd`));
+      await until('the agent is dead', () => hasEnded(dead));
       expect(existsSync(`${folder}/sock/agent.sock`)).toBe(true);
       rmSync(`${folder}/sock/events`);
       expect((await runLauncher(launcher, command, { env })).code).toBe(5);
