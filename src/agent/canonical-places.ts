@@ -1,7 +1,7 @@
 // Which compiles of an agent are made in the canonical place, and which were tried there in vain. Unaware of how they are made.
 
-import { realpathSync } from 'node:fs';
 import type { Digest } from '../model/digest.ts';
+import { realOrSame } from '../scan/path-stats.ts';
 import { placeCanonically, type CompileInPlace, type PlacedCompile } from './base-directory.ts';
 import type { Counters } from './counters.ts';
 import type { Stuck } from './moved-result.ts';
@@ -24,7 +24,7 @@ export class CanonicalPlaces {
   place(unit: CompileInPlace, named: string | undefined): PlacedCompile | string | undefined {
     const base = named ?? this.#setting;
     if (base === undefined || base === '') return undefined;
-    const placed = placeCanonically(unit, physical(base));
+    const placed = placeCanonically(unit, base.startsWith('/') ? realOrSame(base) : base);
     if (placed.ok) return placed.value;
     const { reason, detail } = placed.error;
     this.#counters.add(`base.in-place.${reason}`);
@@ -45,13 +45,5 @@ export class CanonicalPlaces {
       if (this.#stuck.size <= stuckLimit) break;
       this.#stuck.delete(oldest);
     }
-  }
-}
-
-function physical(path: string): string {
-  try {
-    return path.startsWith('/') ? realpathSync.native(path) : path;
-  } catch {
-    return path;
   }
 }

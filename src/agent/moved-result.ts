@@ -1,6 +1,7 @@
 // A result that was made in the canonical place, as it would be had it been made in the true one; or why nobody can tell.
 // Pure; unaware of where results come from.
 
+import { asBuffer } from '../base/as-buffer.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import type { CompilerFamily } from '../compiler/compiler-family.ts';
 import { mentions } from '../compiler/moved-arguments.ts';
@@ -116,10 +117,6 @@ export function hasCompressedSections(bytes: Buffer): boolean {
     if ((low(at + 8) & compressedFlag) !== 0) return true;
   }
   return false;
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function stuck(reason: StuckReason, detail: string): Result<never, Stuck> {

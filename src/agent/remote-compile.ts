@@ -17,6 +17,7 @@ import type { StepPhases, StepPlace } from '../model/step.ts';
 import { treeBlobs } from '../model/tree.ts';
 import type { AssembledRoot, InputRoots } from '../scan/input-root.ts';
 import { moveDirectory } from '../scan/moved-root.ts';
+import { realOrSame } from '../scan/path-stats.ts';
 import type { Closure, ClosureScanner } from '../scan/scanner.ts';
 import type { CompilerIdentity, ToolchainPackage } from '../toolchain/toolchain-package.ts';
 import { terminalFiles } from '../toolchain/terminal-files.ts';
@@ -635,14 +636,6 @@ function modeRule(compile: ParsedCompile, role: OutputRole): ResultFile['keepsMo
 /** As the compiler would open it: neither normalised nor resolved. */
 function absolute(cwd: string, path: string): string {
   return path.startsWith('/') ? path : `${cwd === '/' ? '' : cwd}/${path}`;
-}
-
-function realOrSame(path: string): string {
-  try {
-    return realpathSync.native(path);
-  } catch {
-    return path;
-  }
 }
 
 function whyLocal(failure: RemoteFailure | UploadFailure): { ok: false; error: WhyLocal } {

@@ -1,5 +1,6 @@
 // Serves a BlobStore to one peer: checks what it asks for and keeps its open uploads. Unaware of sockets.
 
+import { asBuffer } from '../base/as-buffer.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import type { BlobStore, BlobWriter } from '../model/blob-store.ts';
 import type { Clock, Timer } from '../model/clock.ts';
@@ -212,8 +213,4 @@ export class BlobService {
 
 function wrongSize(digest: Digest, bytes: number): RemoteFailure {
   return invalidRequest(`${bytes} bytes came for ${digestKey(digest)}`);
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -1,6 +1,7 @@
 // The store at the far end of a Link as a BlobStore. Small blobs travel in batches, large ones in chunks. Unaware of files.
 
 import { createHash, randomUUID } from 'node:crypto';
+import { asBuffer } from '../base/as-buffer.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { Semaphore } from '../base/semaphore.ts';
 import type { BlobStore, BlobWriter } from '../model/blob-store.ts';
@@ -333,8 +334,4 @@ function batches<T>(
 
 function corrupt(digest: Digest): RemoteFailure {
   return { reason: 'store-failed', message: `other bytes than those of ${digestKey(digest)} arrived` };
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

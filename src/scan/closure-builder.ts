@@ -1,12 +1,11 @@
 // Gathers a closure: from the files that are read to what they mention beside their includes. Shared by the rungs.
 // Unaware of how the files were found.
 
-import { realpathSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { err, ok, type Result } from '../base/result.ts';
 import type { FileDigests, FileFacts, FileRecord } from '../model/inputs.ts';
 import { fileFacts, noFacts } from './file-facts.ts';
-import { isDirectory, isRegular, type PathStats } from './path-stats.ts';
+import { isDirectory, isRegular, realOrSame, type PathStats } from './path-stats.ts';
 import type { Closure, ClosureFile, ExistenceProbe, Rung, ScanFailure, ScanUnit } from './scanner.ts';
 import { existingDirectories, type SearchPaths } from './search-paths.ts';
 import { inside } from './system-trees.ts';
@@ -48,10 +47,7 @@ export class ClosureBuilder {
     if (this.#files.has(file.path)) return ok(undefined);
     this.#files.set(file.path, file);
     this.#bytes += file.record.digest.sizeBytes;
-    const { facts } = file.record;
-    return facts === noFacts
-      ? ok(undefined)
-      : this.#addFacts({ ...facts, probes: [], computedProbe: false }, file.path);
+    return this.#addFacts(withoutProbes(file.record.facts), file.path);
   }
 
   /** An answer that an evaluation depends on. */
@@ -197,7 +193,7 @@ export class ClosureBuilder {
     const stat = this.#stats.stat(path, this.#unit.arrivedMs);
     this.#note(path, stat !== undefined);
     if (stat === undefined || isDirectory(stat)) return ok(undefined);
-    if (!read && this.#inCoarse(path) && this.#inCoarse(physical(path))) return ok(undefined);
+    if (!read && this.#inCoarse(path) && this.#inCoarse(realOrSame(path))) return ok(undefined);
     // also where it is a device or cannot be read: the sandbox would have nothing in its place
     const added = this.addFile(path);
     return added.ok ? ok(undefined) : added;
@@ -240,12 +236,4 @@ export function closureUnchanged(
     if ((stats.stat(path, notBeforeMs) !== undefined) !== exists) return false;
   }
   return true;
-}
-
-function physical(path: string): string {
-  try {
-    return realpathSync.native(path);
-  } catch {
-    return path;
-  }
 }

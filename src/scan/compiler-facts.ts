@@ -120,8 +120,7 @@ export class CompilerFactsCache {
     for (const [path, before] of known.stats) {
       if (!sameForLookups(before, stats.stat(path, arrivedMs))) return false;
     }
-    const { watch } = table;
-    if (watch !== undefined && watch.provenMs >= arrivedMs && known.shownEvents === table.events) return true;
+    if (table.isShown(known.shownEvents, arrivedMs)) return true;
     for (const state of known.files) if (state.file.at(arrivedMs) !== state) return false;
     known.shownEvents = known.files.every(({ file }) => file.shownByEvents) ? table.events : undefined;
     return true;

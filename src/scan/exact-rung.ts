@@ -163,8 +163,7 @@ export class ExactRung implements ClosureScanner {
   #same(grounds: Grounds, notBeforeMs: number): boolean {
     const { table } = this.#options;
     const { shown } = grounds;
-    const caughtUp = table.watch !== undefined && table.watch.provenMs >= notBeforeMs;
-    const short = caughtUp && shown?.events === table.events;
+    const short = shown !== undefined && table.isShown(shown.events, notBeforeMs);
     const { versions, folders, absent } = short ? shown : grounds;
     for (const version of versions) if (version.file.at(notBeforeMs) !== version) return false;
     for (const answers of folders) if (answers.folder.at(notBeforeMs) !== answers) return false;

@@ -127,6 +127,14 @@ export class FileTable {
     return (this.watch?.events ?? 0) + this.#voided;
   }
 
+  /**
+   * Whether nothing that events tell of has happened up to a moment of the monotonic clock.
+   * @param events what `events` was when everything was looked at; undefined when events would not tell
+   */
+  isShown(events: number | undefined, notBeforeMs: number): boolean {
+    return this.watch !== undefined && this.watch.provenMs >= notBeforeMs && events === this.events;
+  }
+
   /** What lies below the watched roots is to be looked at again: something above them may have changed. */
   voidProofs(): void {
     this.#voided += 1;
@@ -158,14 +166,8 @@ export class TableFile {
   /** The file as it was at or after a moment of the monotonic clock. */
   at(notBeforeMs: number): FileVersion | FileAbsence {
     if (this.#checkedMs >= notBeforeMs) return this.#current;
-    const { watch } = this.#table;
-    if (watch !== undefined && this.#seenEvents !== undefined && watch.provenMs >= notBeforeMs) {
-      if (this.#seenEvents === this.#table.events) {
-        this.#checkedMs = watch.provenMs;
-        return this.#current;
-      }
-    }
-    this.#look(notBeforeMs);
+    if (this.#table.isShown(this.#seenEvents, notBeforeMs)) this.#checkedMs = this.#table.watch!.provenMs;
+    else this.#look(notBeforeMs);
     return this.#current;
   }
 
@@ -261,12 +263,10 @@ export class TableFolder {
 
   #refresh(notBeforeMs: number): void {
     if (this.#checkedMs >= notBeforeMs) return;
-    const { watch, digests } = this.#table;
-    if (watch !== undefined && this.#seenEvents !== undefined && watch.provenMs >= notBeforeMs) {
-      if (this.#seenEvents === this.#table.events) {
-        this.#checkedMs = watch.provenMs;
-        return;
-      }
+    const { digests } = this.#table;
+    if (this.#table.isShown(this.#seenEvents, notBeforeMs)) {
+      this.#checkedMs = this.#table.watch!.provenMs;
+      return;
     }
     const nowMs = performance.now();
     const readAtMs = Date.now();

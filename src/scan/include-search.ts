@@ -38,8 +38,6 @@ interface SearchFolder {
 
 interface Remembered {
   readonly key: string;
-  opened: OpenedFile | undefined;
-  through: FileVersion | undefined;
   /** spellings of directories that were reached on the way to the last part of a name */
   reached: readonly string[];
   /** what was looked at: directories, and entries that are no files */
@@ -52,7 +50,7 @@ interface Remembered {
 
 /** A directive that looks for a name again and again, mostly in the same place. */
 export interface LookupMemo {
-  lookup?: { readonly search: IncludeSearch; readonly folder: string | undefined; readonly known: object };
+  lookup?: { readonly search: IncludeSearch; readonly folder: string | undefined; readonly known: Remembered };
 }
 
 export interface SearchOptions {
@@ -153,14 +151,13 @@ export class IncludeSearch {
   #lookup(name: string, next: boolean, start: number, beside: OpenedFile | undefined, memo: LookupMemo): Remembered {
     const { lookup } = memo;
     if (!next && lookup?.search === this && lookup.folder === beside?.folder) {
-      const known = lookup.known as Remembered;
+      const { known } = lookup;
       if (beside === undefined || known.key.startsWith(beside.system ? 's' : 'p')) return known;
     }
     const key = beside !== undefined ? `${beside.system ? 's' : 'p'}${beside.folder}\0${name}` : `${start}\0${name}`;
     let known = this.#known.get(key);
     if (known === undefined) {
-      const nothing = { opened: undefined, through: undefined, reached: [], folders: [], absent: [] };
-      known = { key, ...nothing, trail: undefined, found: undefined };
+      known = { key, reached: [], folders: [], absent: [], trail: undefined, found: undefined };
       this.#known.set(key, known);
     }
     if (!next) memo.lookup = { search: this, folder: beside?.folder, known };
@@ -171,14 +168,13 @@ export class IncludeSearch {
   #again(known: Remembered, notBeforeMs: number, trail: Trail): boolean {
     for (const answers of known.folders) if (answers.folder.at(notBeforeMs) !== answers) return false;
     for (const file of known.absent) if (file.at(notBeforeMs).record !== undefined) return false;
-    const { opened, through } = known;
-    if (opened === undefined) known.found = undefined;
-    else {
+    const { found } = known;
+    if (found !== undefined) {
+      const { opened, through } = found;
       const version = opened.file.at(notBeforeMs);
       if (version.record === undefined) return false;
       if (through !== undefined && through.file.at(notBeforeMs) !== through) return false;
-      if (known.found?.version !== version)
-        known.found = { opened, version, ...(through !== undefined && { through }) };
+      if (found.version !== version) known.found = { ...found, version };
     }
     for (const answers of known.folders) trail.folders.add(answers);
     for (const file of known.absent) trail.absent.add(file);
@@ -220,8 +216,6 @@ export class IncludeSearch {
         );
       }
     }
-    known.opened = found?.opened;
-    known.through = found?.through;
     known.reached = looked.reached;
     known.folders = [...looked.folders];
     known.absent = [...looked.absent];

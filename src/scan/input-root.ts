@@ -1,12 +1,12 @@
 // The whole input root of one compile: toolchain, the compiler's search directories as coarse trees, the closure's files.
 // Unaware of actions and transports.
 
-import { realpathSync } from 'node:fs';
 import { posix } from 'node:path';
 import { err, ok, type Result } from '../base/result.ts';
 import type { DirectorySnapshot, InputFailure, InputRoot, InputTrees, TreeBase } from '../model/inputs.ts';
 import type { TreeNode } from '../model/tree.ts';
 import type { Closure } from './scanner.ts';
+import { realOrSame } from './path-stats.ts';
 import { inside } from './system-trees.ts';
 import type { TreeUse } from './tree-use.ts';
 
@@ -123,11 +123,7 @@ export class InputRoots {
   #realPath(path: string): string {
     let real = this.#realPaths.get(path);
     if (real === undefined) {
-      try {
-        real = realpathSync.native(path);
-      } catch {
-        real = path;
-      }
+      real = realOrSame(path);
       if (this.#realPaths.size > realPathLimit) this.#realPaths.clear();
       this.#realPaths.set(path, real);
     }

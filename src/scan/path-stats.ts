@@ -1,7 +1,7 @@
 // Stats by path, shared for a while: a caller says from which moment on a stat is fresh enough for it.
 // Under load many units wait together and one stat serves them all.
 
-import { lstatSync, readlinkSync, statSync, type Stats } from 'node:fs';
+import { lstatSync, readlinkSync, realpathSync, statSync, type Stats } from 'node:fs';
 import type { FileStat } from '../model/inputs.ts';
 
 interface Remembered {
@@ -98,11 +98,21 @@ export class PathStats {
   }
 }
 
-function quietly(call: typeof statSync, path: string): FileStat | undefined {
+/** The physical path; the path itself where it leads nowhere. */
+export function realOrSame(path: string): string {
+  try {
+    return realpathSync.native(path);
+  } catch {
+    return path;
+  }
+}
+
+/** A stat or lstat; undefined for what is not there for a program either: ENOTDIR, EACCES, ELOOP, ENAMETOOLONG. */
+export function quietly(call: typeof statSync, path: string): FileStat | undefined {
   try {
     const stats = call(path, { throwIfNoEntry: false });
     return stats === undefined ? undefined : fileStatOf(stats);
   } catch {
-    return undefined; // ENOTDIR, EACCES, ELOOP, ENAMETOOLONG: not there for a program either
+    return undefined;
   }
 }

@@ -418,10 +418,8 @@ class UnitEvaluation implements MacroEnvironment {
 
   #holds(directive: Directive): boolean {
     const holder = directive as { simple?: SimpleCondition | false; known?: KnownCondition };
-    const { simple: asked, known } = holder;
-    if (asked !== undefined && asked !== false && this.#uncertain.size === 0) {
-      return this.#isDefined(asked.name.name, asked.name.text) !== asked.negated;
-    }
+    const { known } = holder;
+    if (holder.simple) return this.#isSimply(holder.simple);
     if (known !== undefined && this.#uncertain.size === 0 && this.#means(known)) return known.holds;
     this.#directive = directive;
     this.#inCondition = true;
@@ -430,8 +428,7 @@ class UnitEvaluation implements MacroEnvironment {
     try {
       const tokens = this.#unit.family === 'clang' ? clangConditionTokens(directive) : tokensOf(directive);
       holder.simple ??= simpleCondition(tokens) ?? false;
-      const { simple } = holder;
-      if (simple !== false) return this.#isDefined(simple.name.name, simple.name.text) !== simple.negated;
+      if (holder.simple) return this.#isSimply(holder.simple);
       const holds = conditionHolds(expandTokens(tokens, this), this.#rules);
       if (this.#pure) {
         const names = this.#readNames;
@@ -445,6 +442,10 @@ class UnitEvaluation implements MacroEnvironment {
     } finally {
       this.#inCondition = false;
     }
+  }
+
+  #isSimply({ name, negated }: SimpleCondition): boolean {
+    return this.#isDefined(name.name, name.text) !== negated;
   }
 
   /** Every name of a condition that was evaluated before means now what it meant then. */

@@ -2,7 +2,7 @@
 
 import { lstatSync, statSync } from 'node:fs';
 import type { FileStat } from '../model/inputs.ts';
-import { fileStatOf, isSymlink, sameStat } from '../scan/path-stats.ts';
+import { isSymlink, quietly, sameStat } from '../scan/path-stats.ts';
 import { settledAgeMs } from '../scan/stat-cache.ts';
 
 /** A path with what was there. The shape in which it is kept on disk. */
@@ -89,13 +89,4 @@ function look(path: string): WatchedFile {
 
 function same(a: FileStat | undefined, b: FileStat | undefined): boolean {
   return a === undefined || b === undefined ? a === b : sameStat(a, b);
-}
-
-function quietly(call: typeof statSync, path: string): FileStat | undefined {
-  try {
-    const stats = call(path, { throwIfNoEntry: false });
-    return stats === undefined ? undefined : fileStatOf(stats);
-  } catch {
-    return undefined;
-  }
 }

@@ -23,11 +23,11 @@ describe('isolation of an action', () => {
   function shellRoot(): InputRootBuilder {
     const root = new InputRootBuilder();
     addShell(root);
-    return root.directory('/work');
+    return root.directory('/project');
   }
 
   async function run(root: InputRootBuilder, command: SampleCommand, mounts: string[] = []) {
-    const action = root.action({ cwd: 'work', ...command });
+    const action = root.action({ cwd: 'project', ...command });
     await root.storeIn(bench.blobs);
     return bench.lease(action, { mounts });
   }
@@ -63,9 +63,9 @@ describe('isolation of an action', () => {
       .file('/src/linked', 'linked')
       .file('/src/tool', 'tool', { executable: true })
       .file('/tree/in/mount', 'mounted')
-      .file('/work/near', 'near the output')
-      .file('/work/deep/below', 'below the output');
-    const attack = `for f in /src/linked /src/tool /tree/in/mount /work/near /work/deep/below /usr/bin/cat; do
+      .file('/project/near', 'near the output')
+      .file('/project/deep/below', 'below the output');
+    const attack = `for f in /src/linked /src/tool /tree/in/mount /project/near /project/deep/below /usr/bin/cat; do
       chmod 777 $f; echo evil > $f; touch $f; rm -f $f; mv $f $f.moved; done; echo done > out`;
     const outcome = await script(root, attack, ['out'], ['/tree']);
     expect(outcome.outputs.get('out')).toBe('done\n');
@@ -103,7 +103,7 @@ describe('isolation of an action', () => {
     expect(outcome.stdout).toMatch(/^CapBnd:\t0000000000000000$/m);
     expect(outcome.stdout).toMatch(/^NoNewPrivs:\t1$/m);
     const seen = outcome.stdout.slice(0, outcome.stdout.indexOf('Name:')).split('\n');
-    expect(seen.filter((name) => ['home', 'root', 'etc', 'var', 'work'].includes(name))).toEqual(['work']);
+    expect(seen.filter((name) => ['home', 'root', 'etc', 'var', 'project'].includes(name))).toEqual(['project']);
     expect(seen.slice(seen.indexOf('/dev:')).filter((name) => /^[a-z]/.test(name))).toEqual([
       'null',
       'urandom',
@@ -134,7 +134,7 @@ describe('isolation of an action', () => {
       'A=with space',
       'LD_PRELOAD=/nowhere.so',
       'PATH=/usr/bin',
-      'PWD=/work',
+      'PWD=/project',
     ]);
     // The loader of the program inside complains once; bubblewrap did not see the variable.
     expect(stderr.match(/nowhere/g)).toHaveLength(1);
@@ -174,7 +174,7 @@ describe('isolation of an action', () => {
   });
 
   test.each([
-    '/work/out',
+    '/project/out',
     '../../out',
     'a/../../../out',
     '..',
@@ -194,7 +194,7 @@ describe('isolation of an action', () => {
     const outside = join(bench.folder, 'outside');
     mkdirSync(outside);
     writeFileSync(join(outside, 'present'), 'secret');
-    const root = shellRoot().symlink('/work/link', outside).symlink('/work/etc', '/etc');
+    const root = shellRoot().symlink('/project/link', outside).symlink('/project/etc', '/etc');
     const outcome = await script(root, 'echo x > link/out; ls link/; ls etc/', ['link/out']);
     expect(outcome.outputs.get('link/out')).toBe('x\n');
     expect(outcome.stdout).toBe('out\n');
@@ -218,9 +218,9 @@ describe('isolation of an action', () => {
 
   test('writable directories nest, their inputs are there, and parents of outputs exist', async () => {
     const root = shellRoot()
-      .file('/work/a/b/input', 'b')
-      .file('/work/a/other/input', 'other')
-      .file('/work/input', 'top');
+      .file('/project/a/b/input', 'b')
+      .file('/project/a/other/input', 'other')
+      .file('/project/input', 'top');
     const outcome = await script(
       root,
       'cat input a/b/input a/other/input > out; cp a/b/input a/b/c/copy; echo no > a/other/input; echo no > a/x; exit 0',
@@ -253,8 +253,9 @@ describe('isolation of an action', () => {
   test('no two input paths share an inode, in one root, in a mount, or across them', async () => {
     const same = 'same text';
     const root = shellRoot();
-    for (const path of ['/a/x.h', '/b/x.h', '/m/x.h', '/m/y.h', '/n/x.h', '/n/y.h', '/work/x.h']) root.file(path, same);
-    const paths = '/a/x.h /b/x.h /m/x.h /m/y.h /n/x.h /n/y.h /work/x.h';
+    for (const path of ['/a/x.h', '/b/x.h', '/m/x.h', '/m/y.h', '/n/x.h', '/n/y.h', '/project/x.h'])
+      root.file(path, same);
+    const paths = '/a/x.h /b/x.h /m/x.h /m/y.h /n/x.h /n/y.h /project/x.h';
     const outcome = await script(root, `stat -c '%d:%i %Y' ${paths}; : > out`, ['out'], ['/m', '/n']);
     const lines = outcome.stdout.trim().split('\n');
     expect(lines).toHaveLength(7);
@@ -266,7 +267,7 @@ describe('isolation of an action', () => {
     const root = shellRoot()
       .file('/a/x.h', 'x', { mtimeNs: 1_700_000_000_500_000_000n })
       .file('/m/x.h', 'x', { mtimeNs: 1_600_000_000_000_000_000n })
-      .file('/work/x.h', 'x', { mtimeNs: 1_500_000_000_000_000_000n });
+      .file('/project/x.h', 'x', { mtimeNs: 1_500_000_000_000_000_000n });
     const outcome = await script(root, 'stat -c %Y /a/x.h /m/x.h x.h', ['out'], ['/m']);
     expect(outcome.stdout).toBe('1700000000\n1600000000\n1500000000\n');
   });
@@ -278,7 +279,7 @@ describe('isolation of an action', () => {
   });
 
   test('the executable bit comes back, and inputs have theirs', async () => {
-    const root = shellRoot().file('/work/tool', '#!/bin/sh\necho ran > out\n', { executable: true });
+    const root = shellRoot().file('/project/tool', '#!/bin/sh\necho ran > out\n', { executable: true });
     const outcome = await script(root, './tool; chmod +x out; : > plain', ['out', 'plain']);
     expect(outcome.files.map(({ path, isExecutable }) => [path, isExecutable])).toEqual([
       ['out', true],
