@@ -8,7 +8,7 @@ import { measure } from './measure.mjs';
 import { projects } from './projects.mjs';
 import { measureReference } from './reference.mjs';
 import { families } from './sessions.mjs';
-import { settings } from './settings.mjs';
+import { idealSetting, settings, standaloneMode } from './settings.mjs';
 
 /** @typedef {import('./results.mjs').RunKey} RunKey */
 /** @typedef {import('./sessions.mjs').Family} Family */
@@ -49,7 +49,10 @@ export async function runCampaign(plan) {
       const wanted = plan.settingNames.filter(
         (name) => !(plan.weakCxxOnly && name === 'weak' && project.name !== 'cxx'),
       );
-      const todo = settings.filter(({ name }) => wanted.includes(name) && isTodo(plan, name, project, family));
+      const todo = settings.filter(
+        ({ name }) =>
+          (wanted.includes(name) && isTodo(plan, name, project, family)) || isIdealTodo(plan, name, project, family),
+      );
       if (todo.length === 0) continue;
       const launcher = { name: family.name, argv: family.launcher(plan.work) };
       const folder = join(plan.work, `trees/${project.name}-${family.name}`);
@@ -81,7 +84,7 @@ async function keepReference(plan, project) {
  * @param {string} setting
  * @param {string} family
  */
-const repetitionsOf = (plan, setting, family) => (setting === 'tiny' || family === 'standalone' ? 1 : plan.repeat);
+const repetitionsOf = (plan, setting, family) => (setting === 'tiny' || family === standaloneMode ? 1 : plan.repeat);
 
 /**
  * @param {Family} family
@@ -123,6 +126,18 @@ function isTodo(plan, setting, project, family) {
 }
 
 /**
+ * The build that the ideal rests on is done whatever is asked for.
+ * @param {CampaignPlan} plan
+ * @param {string} setting
+ * @param {Project} project
+ * @param {Family} family
+ */
+function isIdealTodo(plan, setting, project, family) {
+  const needed = family.name === standaloneMode && setting === idealSetting.name && !plan.remoteOnly;
+  return needed && plan.results.standalone(project.name, plan.slice) === undefined;
+}
+
+/**
  * Cold builds each on boards of their own, the warm ones behind the last of them.
  * @param {{ plan: CampaignPlan, conditions: Conditions, setting: Setting, project: Project, family: Family,
  *   tree: import('./projects.mjs').Tree }} run
@@ -138,7 +153,8 @@ async function runFamily({ plan, conditions, setting, project, family, tree }) {
   const repetitions = Array.from({ length: repeat }, (_, i) => i + 1);
   const warm = warmMode === undefined ? [] : repetitions.filter((i) => isNew(warmMode, i));
   const coldMode = modeOf(family, first);
-  const cold = plan.modes.includes(coldMode) ? repetitions.filter((i) => isNew(coldMode, i)) : [];
+  const asked = plan.modes.includes(coldMode) || coldMode === standaloneMode;
+  const cold = asked ? repetitions.filter((i) => isNew(coldMode, i)) : [];
   // The warm builds need a first one anyway, which then counts as a cold one.
   if (cold.length === 0 && warm.length > 0) cold.push(repeat + 1);
 

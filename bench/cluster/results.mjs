@@ -4,7 +4,7 @@
 import { appendFileSync, existsSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { formatTable } from '../builds/table.mjs';
 import { listScheduleS } from './list-schedule.mjs';
-import { describeSetting, settings, sumOfShares } from './settings.mjs';
+import { describeSetting, idealSetting, settings, standaloneMode, sumOfShares } from './settings.mjs';
 
 /** @typedef {import('./measure.mjs').Measured} Measured */
 /** @typedef {import('./reference.mjs').Reference} Reference */
@@ -89,6 +89,22 @@ export class Results {
   /**
    * @param {string} project
    * @param {boolean} slice
+   * @returns {BuildRow | undefined} the newest of the submitter alone, on which the ideal rests
+   */
+  standalone(project, slice) {
+    return this.builds().findLast(
+      (row) =>
+        row.mode === standaloneMode &&
+        row.setting === idealSetting.name &&
+        row.project === project &&
+        row.slice === slice &&
+        row.measured.code === 0,
+    );
+  }
+
+  /**
+   * @param {string} project
+   * @param {boolean} slice
    * @returns {ReferenceRow | undefined} the newest
    */
   reference(project, slice) {
@@ -100,14 +116,19 @@ export class Results {
 }
 
 /**
- * Seconds that the sum of the boards needs, and those of a list schedule that knows everything.
+ * Seconds that all boards together would need for the CPU which the build takes on the submitter alone (`idealS`), the same
+ * for what its steps cost one after the other on a whole core (`stepsS`), and those of a list schedule of these steps that
+ * knows everything.
+ * @param {BuildRow} standalone
  * @param {Reference} reference
  * @param {import('./settings.mjs').Setting} setting
  */
-export function idealOf(reference, setting) {
+export function idealOf(standalone, reference, setting) {
   const shares = setting.boards.map(({ share }) => share);
+  const sum = sumOfShares(setting.boards);
   return {
-    idealS: reference.cpuS / sumOfShares(setting.boards),
+    idealS: (standalone.measured.boards.submitter?.cpuS ?? NaN) / sum,
+    stepsS: reference.cpuS / sum,
     listS: listScheduleS(reference.steps, shares, reference.otherS),
   };
 }
@@ -139,7 +160,9 @@ export function resultTable(results, settingName, project, slice, remoteOnly) {
     );
   if (setting === undefined || rows.length === 0) return undefined;
   const reference = results.reference(project, slice)?.reference;
-  const ideal = reference === undefined ? undefined : idealOf(reference, setting);
+  const standalone = results.standalone(project, slice);
+  const ideal =
+    reference === undefined || standalone === undefined ? undefined : idealOf(standalone, reference, setting);
   /** @type {(string | number)[][]} */
   const lines = [];
   const modes = new Map(rows.map((row) => [[row.mode, row.jobs, row.slots, row.hostSlots].join(' '), row.mode]));
@@ -161,7 +184,7 @@ export function resultTable(results, settingName, project, slice, remoteOnly) {
       const own = measured.boards[names[0] ?? ''];
       return (own?.sentBytes ?? 0) + (own?.receivedBytes ?? 0);
     });
-    const slots = mode === 'standalone' ? '-' : `${first.hostSlots}, ${first.slots}`;
+    const slots = mode === standaloneMode ? '-' : `${first.hostSlots}, ${first.slots}`;
     lines.push([
       mode,
       `${first.jobs} (${slots})`,
@@ -177,14 +200,11 @@ export function resultTable(results, settingName, project, slice, remoteOnly) {
   // Of the other builds the submitter's CPU is what matters.
   if (ideal !== undefined && !remoteOnly) {
     const rest = ['', '', '', '', ''];
-    lines.push([
-      'list schedule',
-      '',
-      ideal.listS.toFixed(1),
-      `${((100 * ideal.idealS) / ideal.listS).toFixed(1)} %`,
-      ...rest,
-    ]);
-    lines.push(['ideal', '', ideal.idealS.toFixed(1), '100.0 %', ...rest]);
+    const bound = (/** @type {string} */ name, /** @type {number} */ seconds) =>
+      lines.push([name, '', seconds.toFixed(1), `${((100 * ideal.idealS) / seconds).toFixed(1)} %`, ...rest]);
+    bound('list schedule', ideal.listS);
+    bound('steps alone', ideal.stepsS);
+    bound('ideal', ideal.idealS);
   }
   const title = `${settingName}${remoteOnly ? ', nothing compiled on the submitter' : ''}: ${describeSetting(setting)}`;
   const header = [
@@ -206,7 +226,7 @@ export function resultTable(results, settingName, project, slice, remoteOnly) {
 /** @param {BuildRow} row */
 function remarks({ counters, mode, measured }) {
   const count = (/** @type {string} */ name) => counters[name] ?? 0;
-  if (mode === 'standalone') return '';
+  if (mode === standaloneMode) return '';
   const residents = Object.entries(measured.residents ?? {}).filter(([, cpuS]) => cpuS >= 0.05);
   const paid = residents.map(([role, cpuS]) => `; ${role} ${cpuS.toFixed(1)} s`).join('');
   if (!mode.startsWith('icets')) return `${count('place.remote')} remote${paid}`;
@@ -226,11 +246,14 @@ function remarks({ counters, mode, measured }) {
 export function fractionOfIdeal(results, { setting: settingName, project, mode, slice }) {
   const setting = settings.find(({ name }) => name === settingName);
   const reference = results.reference(project, slice)?.reference;
+  const standalone = results.standalone(project, slice);
   const walls = results
     .builds()
     .filter((row) => row.setting === settingName && row.project === project && row.mode === mode)
     .filter((row) => row.slice === slice && !row.remoteOnly && row.measured.code === 0)
     .map(({ measured }) => measured.wallS);
-  if (setting === undefined || reference === undefined || walls.length === 0) return undefined;
-  return idealOf(reference, setting).idealS / median(walls);
+  if (setting === undefined || reference === undefined || standalone === undefined || walls.length === 0) {
+    return undefined;
+  }
+  return idealOf(standalone, reference, setting).idealS / median(walls);
 }

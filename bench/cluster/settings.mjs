@@ -29,9 +29,15 @@ function setting(name, submitter, workers) {
   };
 }
 
+/** The mode in which everything runs on the submitter. */
+export const standaloneMode = 'standalone';
+
+/** On whose submitter the build is done alone, for the ideal of all settings. */
+export const idealSetting = setting('normal', 0.4, [0.6, 0.5, 0.3]);
+
 /** @type {readonly Setting[]} */
 export const settings = [
-  setting('normal', 0.4, [0.6, 0.5, 0.3]),
+  idealSetting,
   setting('weak', 0.15, [0.65, 0.6, 0.45]),
   setting('tiny', 0.1, new Array(12).fill(0.13)),
 ];

@@ -4,6 +4,7 @@ import { lexDirectives } from '../../src/scan/directive-lexer.ts';
 import type { Dialect } from '../../src/scan/directives.ts';
 import { StatFileDigests } from '../../src/scan/file-digests.ts';
 import { FileTable } from '../../src/scan/file-table.ts';
+import { FileEffects } from '../../src/scan/file-effect.ts';
 import { FolderNames } from '../../src/scan/folder-names.ts';
 import { IncludeSearch } from '../../src/scan/include-search.ts';
 import { macroOf, type Macro } from '../../src/scan/macro.ts';
@@ -51,13 +52,26 @@ export interface EvaluatedUnit {
   readonly onPause?: () => void;
 }
 
+/** What the units of a project have in common. */
+export interface EvaluatedProject extends Omit<EvaluatedUnit, 'source' | 'macros' | 'forcedIncludes' | 'onPause'> {
+  /** absent: nothing is known of files that were read before */
+  readonly effects?: FileEffects;
+}
+
 /** The evaluation, or why it was given up. */
 export function evaluated(unit: EvaluatedUnit): Evaluation | UnclearReason {
-  const { cwd, family = 'gcc', quote = [], angle = [], system = [] } = unit;
+  return evaluator(unit)(unit);
+}
+
+/** Evaluates units one after the other, with what is remembered of those before. */
+export function evaluator(
+  project: EvaluatedProject,
+): (unit: Pick<EvaluatedUnit, 'source' | 'macros' | 'forcedIncludes' | 'onPause'>) => Evaluation | UnclearReason {
+  const { cwd, family = 'gcc', quote = [], angle = [], system = [], effects = new FileEffects() } = project;
   const digests = new StatFileDigests(new PathStats(), new StatCache(undefined));
   const table = new FileTable({ digests });
   const absolute = (path: string) => (path.startsWith('/') ? path : `${cwd}/${path}`);
-  const search: SearchPaths = {
+  const paths: SearchPaths = {
     quote: quote.map(absolute),
     angle: angle.map(absolute),
     spelled: { quote, angle },
@@ -66,56 +80,66 @@ export function evaluated(unit: EvaluatedUnit): Evaluation | UnclearReason {
     coarse: [],
   };
   const macros: (Macro | undefined)[] = [];
-  for (const operand of unit.predefined ?? []) {
+  for (const operand of project.predefined ?? []) {
     const macro = macroOf(operand);
     if (macro !== undefined) macros[macro.number] = macro;
   }
-  const dialect = { ...plainDialect, ...unit.dialect };
-  const running = evaluateUnit({
+  const dialect = { ...plainDialect, ...project.dialect };
+  const facts = {
+    search: paths,
+    dialect,
+    macros,
+    preincluded: project.preincluded ?? [],
+    operatorNames: false,
+    trueIsOne: false,
+    defined: new Map([...computed.map((name) => [name, true] as const), ...Object.entries(project.defined ?? {})]),
+    values: new Map(Object.entries(project.values ?? {})),
+    core: {},
+  };
+  const search = new IncludeSearch(table, {
     family,
-    source: unit.source ?? 'a.c',
-    macros: unit.macros ?? [],
-    forcedIncludes: unit.forcedIncludes ?? [],
-    facts: {
-      search,
-      dialect,
-      macros,
-      preincluded: unit.preincluded ?? [],
-      operatorNames: false,
-      trueIsOne: false,
-      defined: new Map([...computed.map((name) => [name, true] as const), ...Object.entries(unit.defined ?? {})]),
-      values: new Map(Object.entries(unit.values ?? {})),
-      core: {},
-    },
-    search: new IncludeSearch(table, {
-      family,
-      search,
-      cwd,
-      projectFolders: new Set(angle.filter((path) => !system.includes(path))),
-      canonicalSystemHeaders: false,
-      realPath: () => undefined,
-    }),
-    directivesOf: ({ path, record }) => {
-      const bytes = digests.readNow(path, record.digest);
-      if (!bytes.ok) throw new Unclear('changing-inputs', path);
-      return lexDirectives(bytes.value.toString('latin1'), dialect);
-    },
-    notBeforeMs: performance.now(),
-    folderNames:
-      family === 'gcc'
-        ? undefined
-        : new FolderNames((path) => {
-            const stat = digests.stats.stat(absolute(path));
-            return stat === undefined ? undefined : `${stat.dev}:${stat.ino}`;
-          }),
-    slice: { endMs: unit.onPause === undefined ? Infinity : -Infinity },
-    fileNamesKnown: unit.fileNamesKnown ?? true,
+    search: paths,
+    cwd,
+    projectFolders: new Set(angle.filter((path) => !system.includes(path))),
+    canonicalSystemHeaders: false,
+    realPath: () => undefined,
   });
+  return (unit) =>
+    answer(
+      evaluateUnit({
+        ...{ family, facts, search, effects },
+        source: unit.source ?? 'a.c',
+        macros: unit.macros ?? [],
+        forcedIncludes: unit.forcedIncludes ?? [],
+        directivesOf: ({ path, record }) => {
+          const bytes = digests.readNow(path, record.digest);
+          if (!bytes.ok) throw new Unclear('changing-inputs', path);
+          return lexDirectives(bytes.value.toString('latin1'), dialect);
+        },
+        notBeforeMs: performance.now(),
+        folderNames:
+          family === 'gcc'
+            ? undefined
+            : new FolderNames((path) => {
+                const stat = digests.stats.stat(absolute(path));
+                return stat === undefined ? undefined : `${stat.dev}:${stat.ino}`;
+              }),
+        slice: { endMs: unit.onPause === undefined ? Infinity : -Infinity },
+        fileNamesKnown: project.fileNamesKnown ?? true,
+      }),
+      unit.onPause,
+    );
+}
+
+function answer(
+  running: ReturnType<typeof evaluateUnit>,
+  onPause: (() => void) | undefined,
+): Evaluation | UnclearReason {
   try {
     for (;;) {
       const step = running.next();
       if (step.done === true) return step.value;
-      unit.onPause?.();
+      onPause?.();
     }
   } catch (error) {
     if (error instanceof Unclear) return error.reason;
