@@ -10,7 +10,6 @@ import { precompiledShadows } from './compiler-rung.ts';
 import type { Question } from './dialect-probe.ts';
 import type { DirectiveCache } from './directive-cache.ts';
 import type { Dialect, SourceDirectives } from './directives.ts';
-import { FileEffects } from './file-effect.ts';
 import type { FileTable, FileVersion, FolderAnswers, TableFile } from './file-table.ts';
 import { FolderNames } from './folder-names.ts';
 import { fromBytes, IncludeSearch, parentOf, toBytes } from './include-search.ts';
@@ -75,7 +74,6 @@ export class ExactRung implements ClosureScanner {
   readonly #units = new Map<string, Closure>();
   readonly #grounds = new WeakMap<Closure, Grounds>();
   readonly #distrusted = new Set<string>();
-  readonly #effects = new FileEffects();
   #seenVoided = 0;
   readonly #searches = new WeakMap<CompilerFacts, IncludeSearch>();
   readonly #realPaths = new WeakMap<FileVersion, { readonly path: string | undefined }>();
@@ -199,7 +197,6 @@ export class ExactRung implements ClosureScanner {
       search: this.#searchOf(unit, facts),
       directivesOf: (version) => this.#directivesOf(version, facts.dialect),
       notBeforeMs: unit.arrivedMs,
-      effects: this.#effects,
       folderNames: compile.family.kind === 'clang' ? this.#folderNames(unit, facts) : undefined,
       slice,
       fileNamesKnown: !compile.argv.some((argument) => /^-f(?:macro|file)-prefix-map=/.test(argument)),
@@ -356,10 +353,7 @@ export class ExactRung implements ClosureScanner {
     if (this.#units.size > (this.#options.unitLimit ?? 3000)) {
       const [oldest] = this.#units.keys();
       if (oldest !== undefined) this.#units.delete(oldest);
-      if (Macro.count > macroLimit) {
-        Macro.forget();
-        this.#effects.forget();
-      }
+      if (Macro.count > macroLimit) Macro.forget();
     }
     this.#options.table.trim();
   }

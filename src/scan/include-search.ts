@@ -72,8 +72,6 @@ export interface Trail {
   readonly folders: Set<FolderAnswers>;
   /** entries that exist and are no files */
   readonly absent: Set<TableFile>;
-  /** takes the same for the file that is being read */
-  file?: Pick<Trail, 'folders' | 'absent'> | undefined;
 }
 
 interface Looked extends Pick<Trail, 'folders' | 'absent'> {
@@ -141,17 +139,11 @@ export class IncludeSearch {
     const beside = after === undefined && form === 'quote' && !name.startsWith('/');
     const start = after ?? (form === 'quote' ? 0 : this.#angleFrom);
     const known = this.#lookup(name, next, start, beside ? includer : undefined, memo);
-    if (known.trail !== trail.id) {
-      if (known.trail === undefined || !this.#again(known, notBeforeMs, trail)) {
-        this.#search(name, start, beside ? includer : undefined, known, notBeforeMs, trail);
-      }
-      known.trail = trail.id;
+    if (known.trail === trail.id) return known.found;
+    if (known.trail === undefined || !this.#again(known, notBeforeMs, trail)) {
+      this.#search(name, start, beside ? includer : undefined, known, notBeforeMs, trail);
     }
-    const { file } = trail;
-    if (file !== undefined) {
-      for (const answers of known.folders) file.folders.add(answers);
-      for (const each of known.absent) file.absent.add(each);
-    }
+    known.trail = trail.id;
     return known.found;
   }
 

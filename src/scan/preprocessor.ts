@@ -6,15 +6,6 @@ import type { CompilerFacts } from './compiler-facts.ts';
 import { conditionHolds, type ConditionRules } from './condition.ts';
 import { computedNames, type Question } from './dialect-probe.ts';
 import type { Directive, SourceDirectives } from './directives.ts';
-import {
-  EffectRecording,
-  findsTheSame,
-  meansTheSame,
-  type Entrance,
-  type FileEffect,
-  type FileEffects,
-  type Happening,
-} from './file-effect.ts';
 import type { FileVersion, TableFile } from './file-table.ts';
 import type { FolderNames } from './folder-names.ts';
 import { clangConditionTokens, headerName, tokensOf, type HeaderName } from './header-names.ts';
@@ -44,8 +35,6 @@ export interface UnitText {
   readonly search: IncludeSearch;
   readonly directivesOf: (version: FileVersion) => SourceDirectives;
   readonly notBeforeMs: number;
-  /** what files did when they were read before */
-  readonly effects: FileEffects;
   /** clang's names of directories, those of the command line being known; undefined for gcc */
   readonly folderNames: FolderNames | undefined;
   /** moment of the monotonic clock at which the evaluation pauses; whoever resumes it sets the next one */
@@ -92,8 +81,6 @@ export class Unclear extends Error {
 }
 
 const depthLimit = 200;
-/** so few directives are obeyed sooner than compared */
-const shortList = 4;
 const onceKeys = { gcc: new WeakMap<FileVersion, string>(), clang: new WeakMap<FileVersion, string>() };
 const definedName = nameNumber('defined');
 const builtinName = /^__(?:has|is)_|^__building_module$/;
@@ -118,7 +105,6 @@ interface Frame {
   at: number;
   readonly outer: OpenedFile;
   readonly outerLineChanged: boolean;
-  readonly outerRecording: EffectRecording | undefined;
 }
 
 class UnitEvaluation implements MacroEnvironment {
@@ -142,9 +128,6 @@ class UnitEvaluation implements MacroEnvironment {
   readonly #once = new Set<string>();
   readonly #rules: ConditionRules;
   readonly #frames: Frame[] = [];
-  /** of the file that is being read; none for the source itself, and with clang, whose directories get names on the way */
-  #recording: EffectRecording | undefined;
-  readonly #marks: number[] = [];
   #depth = 0;
   #at: OpenedFile;
   #directive: Directive | undefined;
@@ -237,100 +220,7 @@ class UnitEvaluation implements MacroEnvironment {
 
   /** The entry that the real path was asked of has to be there too. */
   #through(found: Found): void {
-    if (found.through !== undefined) this.#happen({ kind: 'through', version: found.through });
-  }
-
-  #happen(happening: Happening): void {
-    this.#recording?.happenings.push(happening);
-    this.#perform(happening);
-  }
-
-  #perform(happening: Happening): void {
-    switch (happening.kind) {
-      case 'entered': {
-        const { opened, version } = happening;
-        this.#entered.add(opened.file);
-        if (this.#perhapsOpened.size > 0) this.#perhapsOpened.delete(version);
-        this.#read(opened, version, true);
-        break;
-      }
-      case 'skipped':
-        // gcc does not list a file that it takes for another one, clang lists what it skips
-        this.#read(happening.opened, happening.version, this.#unit.family === 'clang');
-        break;
-      case 'through':
-        this.#passed.add(happening.version);
-        break;
-      case 'once':
-        this.#once.add(this.#onceKey(happening.version));
-        break;
-      case 'asked': {
-        const { opened, version, way } = happening;
-        if (!this.#files.has(version)) this.#perhapsOpened.set(version, way);
-        else if (this.#perhapsOpened.has(version) && this.#perhapsOpened.get(version) !== way) {
-          this.#perhapsOpened.set(version, '');
-        }
-        this.#read(opened, version, this.#unit.family === 'clang');
-        this.#probes.set(opened.file.path, { path: opened.file.path, exists: true });
-        break;
-      }
-      case 'missed':
-        this.#probes.set(happening.probe.path, happening.probe);
-        break;
-      case 'included':
-        this.#apply(happening.effect);
-        break;
-    }
-  }
-
-  /** Does once more what a file and those it includes did. */
-  #apply(effect: FileEffect): void {
-    for (const answers of effect.folders) this.#trail.folders.add(answers);
-    for (const file of effect.absent) this.#trail.absent.add(file);
-    for (const happening of effect.happenings) this.#perform(happening);
-  }
-
-  /** True when what the file does here is known from another time, and is done. */
-  #replay(entrance: Entrance): boolean {
-    const { effects, notBeforeMs } = this.#unit;
-    if (this.#uncertain.size > 0) return false;
-    const effect = effects.find(
-      entrance,
-      (each) =>
-        this.#depth + each.height <= depthLimit &&
-        meansTheSame(each, this.#macros) &&
-        this.#isOnceTheSame(each) &&
-        findsTheSame(each, this.#trail.id, notBeforeMs),
-    );
-    if (effect === undefined) return false;
-    this.#recording?.include(effect, this.#keyOf);
-    this.#apply(effect);
-    const { writtenNames, writtenMacros } = effect;
-    for (let at = 0; at < writtenNames.length; at += 1) this.#macros[writtenNames[at] as number] = writtenMacros[at];
-    return true;
-  }
-
-  #isOnceTheSame({ fresh, spent }: FileEffect): boolean {
-    for (const version of spent) if (!this.#once.has(this.#onceKey(version))) return false;
-    if (this.#once.size === 0) return true;
-    for (const version of fresh) if (this.#once.has(this.#onceKey(version))) return false;
-    return true;
-  }
-
-  readonly #keyOf = (version: FileVersion) => this.#onceKey(version);
-
-  #noteRead(name: number): void {
-    this.#recording?.read(name, this.#macros[name]);
-  }
-
-  #write(name: number, macro: Macro | undefined): void {
-    this.#recording?.written.add(name);
-    this.#macros[name] = macro;
-  }
-
-  /** Something that another unit might not find the same: the file is to be evaluated again there. */
-  #isUnrepeatable(): void {
-    if (this.#recording !== undefined) this.#recording.repeatable = false;
+    if (found.through !== undefined) this.#passed.add(found.through);
   }
 
   /** Evaluates a file with all that it includes; one loop instead of a recursion, since it can pause. */
@@ -348,31 +238,22 @@ class UnitEvaluation implements MacroEnvironment {
 
   #begin(opened: OpenedFile, version: FileVersion): void {
     if (this.#depth >= depthLimit) throw new Unclear('too-deep', 'includes are nested too deeply');
-    // gcc: what a system header includes is one
-    const system = opened.system || (this.#at.system && this.#depth > 0);
-    const entrance: Entrance = { scope: this.#unit.facts.core, opened, version, system };
-    const records = this.#depth > 0 && this.#unit.folderNames === undefined;
-    if (records && this.#replay(entrance)) return;
+    this.#meetAgain(opened, version);
     const directives = this.#unit.directivesOf(version);
     if (directives.malformed !== undefined)
       throw new Unclear('malformed-directives', `${fromBytes(opened.name)}: ${directives.malformed}`);
     const { list } = directives;
-    const outer = this.#at;
-    this.#frames.push({
-      ...{ list, version, at: 0, outer },
-      outerLineChanged: this.#lineChanged,
-      outerRecording: this.#recording,
-    });
-    this.#record(records ? new EffectRecording(entrance, this.#marks) : undefined);
-    this.#happen({ kind: 'entered', opened, version });
-    this.#at = system === opened.system ? opened : { ...opened, system };
+    this.#frames.push({ list, version, at: 0, outer: this.#at, outerLineChanged: this.#lineChanged });
+    // gcc: what a system header includes is one
+    this.#at = this.#at.system && !opened.system && this.#depth > 0 ? { ...opened, system: true } : opened;
     this.#lineChanged = false;
     this.#depth += 1;
   }
 
-  #record(recording: EffectRecording | undefined): void {
-    this.#recording = recording;
-    this.#trail.file = recording;
+  #meetAgain(opened: OpenedFile, version: FileVersion): void {
+    this.#entered.add(opened.file);
+    if (this.#perhapsOpened.size > 0) this.#perhapsOpened.delete(version);
+    this.#read(opened, version, true);
   }
 
   #leave(): void {
@@ -381,17 +262,6 @@ class UnitEvaluation implements MacroEnvironment {
     this.#depth -= 1;
     this.#at = frame.outer;
     this.#lineChanged = frame.outerLineChanged;
-    const { outerRecording } = frame;
-    const recording = this.#recording;
-    this.#record(outerRecording);
-    if (recording === undefined) return;
-    if (!recording.repeatable) {
-      this.#isUnrepeatable();
-      return;
-    }
-    const effect = recording.effect(this.#macros);
-    outerRecording?.include(effect, this.#keyOf);
-    if (frame.list.length > shortList || effect.height > 1) this.#unit.effects.keep(effect);
   }
 
   /** Obeys directives up to one that has another file read: answers that file, or undefined at the end. */
@@ -404,7 +274,7 @@ class UnitEvaluation implements MacroEnvironment {
           this.#define(directive);
           break;
         case 'undef':
-          this.#write(this.#nameOf(directive), undefined);
+          this.#macros[this.#nameOf(directive)] = undefined;
           break;
         case 'if':
         case 'ifdef':
@@ -436,11 +306,9 @@ class UnitEvaluation implements MacroEnvironment {
           return entered;
         }
         case 'once':
-          this.#recording?.marksOnce(version, this.#onceKey(version));
-          this.#happen({ kind: 'once', version });
+          this.#once.add(this.#onceKey(version));
           break;
         case 'push-macro': {
-          this.#isUnrepeatable();
           const name = nameNumber(directive.operand);
           const stack = this.#saved.get(name);
           if (stack === undefined) this.#saved.set(name, [this.#macros[name]]);
@@ -448,14 +316,12 @@ class UnitEvaluation implements MacroEnvironment {
           break;
         }
         case 'pop-macro': {
-          this.#isUnrepeatable();
           const name = nameNumber(directive.operand);
           const stack = this.#saved.get(name);
           if (stack !== undefined && stack.length > 0) this.#macros[name] = stack.pop();
           break;
         }
         case 'uncertain':
-          this.#isUnrepeatable();
           this.#uncertain.add(nameNumber(directive.operand));
           break;
         case 'system-header':
@@ -492,7 +358,7 @@ class UnitEvaluation implements MacroEnvironment {
     if (macro === null)
       throw new Unclear('malformed-directives', `${this.#where(directive)}: #define ${directive.operand}`);
     (directive as { macro?: Macro | null }).macro = macro;
-    this.#write(macro.number, macro);
+    this.#macros[macro.number] = macro;
   }
 
   #nameOf(directive: Directive): number {
@@ -524,7 +390,6 @@ class UnitEvaluation implements MacroEnvironment {
 
   #isDefined(number: number, text: string): boolean {
     if (this.#inCondition) this.#readNames.push(number);
-    this.#noteRead(number);
     if (this.#uncertain.size > 0) this.#mustBeCertain(number);
     if (this.#macros[number] !== undefined) return true;
     if (!text.startsWith('_')) return false;
@@ -545,7 +410,6 @@ class UnitEvaluation implements MacroEnvironment {
     const { defined, values } = this.#unit.facts;
     const known = question.kind === 'defined' ? defined.get(question.text) : values.get(question.text);
     if (known === undefined) {
-      this.#isUnrepeatable();
       this.#questions.set(`${question.kind} ${question.text}`, question);
       return 0n;
     }
@@ -588,17 +452,11 @@ class UnitEvaluation implements MacroEnvironment {
   #means(known: KnownCondition): boolean {
     const { names, macros } = known;
     for (let at = 0; at < names.length; at += 1) if (this.#macros[names[at] as number] !== macros[at]) return false;
-    if (known.rules !== rulesKey(this.#rules)) return false;
-    const recording = this.#recording;
-    if (recording !== undefined) {
-      for (let at = 0; at < names.length; at += 1) recording.read(names[at] as number, macros[at]);
-    }
-    return true;
+    return known.rules === rulesKey(this.#rules);
   }
 
   macro(name: Token): Macro | undefined {
     this.#readNames.push(name.name);
-    this.#noteRead(name.name);
     if (this.#uncertain.size > 0) this.#mustBeCertain(name.name);
     return this.#macros[name.name];
   }
@@ -610,7 +468,6 @@ class UnitEvaluation implements MacroEnvironment {
     const computed = computedNames.has(text);
     if (!computed && !builtinName.test(text)) return undefined;
     this.#pure = false;
-    this.#noteRead(name.name);
     if (this.#macros[name.name] !== undefined) return undefined;
     if (computed ? this.#unit.facts.defined.get(text) !== true : this.#answer({ kind: 'defined', text }) === 0n) {
       return undefined;
@@ -638,10 +495,8 @@ class UnitEvaluation implements MacroEnvironment {
         return numberToken(String(this.#directive.line), name);
       }
       case '__INCLUDE_LEVEL__':
-        this.#isUnrepeatable();
         return numberToken(String(this.#depth - 1), name);
       case '__FILE__':
-        this.#isUnrepeatable();
         if (this.#lineChanged || !this.#unit.fileNamesKnown) throw new ExpansionUnclear('__FILE__ under another name');
         return { kind: 'string', text: `"${this.#at.name.replace(/["\\]/g, '\\$&')}"`, spaced: name.spaced, name: -1 };
       default:
@@ -690,26 +545,30 @@ class UnitEvaluation implements MacroEnvironment {
     const named = headerName(operand, literal);
     if (named === undefined) throw new ExpansionUnclear('an operand of __has_include that is no header name');
     const { form, name } = named;
-    const { search, notBeforeMs } = this.#unit;
+    const { search, notBeforeMs, family } = this.#unit;
     if (next) this.#nextMustBeKnown();
     const found = search.find(name, form, next, this.#at, notBeforeMs, this.#trail);
     if (found !== undefined) {
       this.#through(found);
-      const { opened, version } = found;
-      this.#named(opened, version);
+      this.#named(found.opened, found.version);
       const way = form === 'quote' ? `"${this.#at.folder}\0${name}` : name;
-      this.#happen({ kind: 'asked', opened, version, way });
+      if (!this.#files.has(found.version)) this.#perhapsOpened.set(found.version, way);
+      else if (this.#perhapsOpened.has(found.version) && this.#perhapsOpened.get(found.version) !== way) {
+        this.#perhapsOpened.set(found.version, '');
+      }
+      this.#read(found.opened, found.version, family === 'clang');
+      this.#probes.set(found.opened.file.path, { path: found.opened.file.path, exists: true });
     } else {
       const folder = this.#at.folder === './' ? '' : fromBytes(this.#at.folder);
       const path = `${form === 'quote' ? `"${folder}` : '<'}${next ? 'next:' : ''}${fromBytes(name)}`;
-      this.#happen({ kind: 'missed', probe: { path, exists: false } });
+      this.#probes.set(path, { path, exists: false });
     }
     return found !== undefined;
   }
 
   /** The file to be entered, if any. */
   #include(directive: Directive): Found | undefined {
-    const { search, notBeforeMs } = this.#unit;
+    const { search, notBeforeMs, family } = this.#unit;
     const named = this.#headerOf(directive);
     const next = directive.kind === 'include_next';
     if (next) this.#nextMustBeKnown();
@@ -722,34 +581,23 @@ class UnitEvaluation implements MacroEnvironment {
     const opened = this.#named(found.opened, version);
     this.#through(found);
     if (directive.kind === 'import') {
-      this.#isUnrepeatable();
       const key = this.#onceKey(version);
       const way = named.form === 'quote' ? `"${this.#at.folder}\0${named.name}` : named.name;
       const before = this.#entered.has(opened.file) || this.#once.has(key) || this.#hasTwin(version, key, way);
       this.#once.add(key);
       if (before) {
-        this.#happen({ kind: 'skipped', opened, version });
+        this.#read(opened, version, family === 'clang');
         return undefined;
       }
-    } else if (this.#isSpent(version)) {
-      this.#happen({ kind: 'skipped', opened, version });
+    } else if (this.#once.size > 0 && this.#once.has(this.#onceKey(version))) {
+      // gcc does not list a file that it takes for another one, clang lists what it skips
+      this.#read(opened, version, family === 'clang');
       return undefined;
     } else if (this.#entered.has(opened.file) && this.#isGuarded(version)) {
-      this.#happen({ kind: 'entered', opened, version });
+      this.#meetAgain(opened, version);
       return undefined;
     }
     return opened === found.opened ? found : { opened, version };
-  }
-
-  /** Not to be read again, by `#pragma once`. */
-  #isSpent(version: FileVersion): boolean {
-    const spent = this.#once.size > 0 && this.#once.has(this.#onceKey(version));
-    const recording = this.#recording;
-    // what the file has done itself is no condition of its effect
-    if (recording !== undefined && !(recording.onceKeys.size > 0 && recording.onceKeys.has(this.#onceKey(version)))) {
-      (spent ? recording.spent : recording.fresh).push(version);
-    }
-    return spent;
   }
 
   /** All of the file stands between an `#ifndef` and its `#endif`, and the name is defined by now. */
@@ -757,9 +605,7 @@ class UnitEvaluation implements MacroEnvironment {
     const { list } = this.#unit.directivesOf(version);
     const [first] = list;
     if (first?.kind !== 'ifndef' || first.next !== list.length - 1 || this.#uncertain.size > 0) return false;
-    const name = this.#nameOf(first);
-    this.#noteRead(name);
-    return this.#macros[name] !== undefined;
+    return this.#macros[this.#nameOf(first)] !== undefined;
   }
 
   #nextMustBeKnown(): void {

@@ -81,7 +81,7 @@ const rehearsals = 4;
 
 /**
  * Other sources of the same tree are scanned first, under the same options: the tree's own with other macros before it, and
- * some that include headers in another order. What a header did there is at hand when the tree's own source is scanned.
+ * some that include headers in another order. What is remembered of them is at hand when the tree's own source is scanned.
  */
 async function rehearse(
   tree: IncludeTree,

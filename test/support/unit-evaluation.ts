@@ -1,10 +1,9 @@
 // Evaluates a unit's directives over files of a scratch folder, with facts that the test gives in the compiler's place.
 
 import { lexDirectives } from '../../src/scan/directive-lexer.ts';
-import type { Dialect } from '../../src/scan/directives.ts';
+import type { Dialect, SourceDirectives } from '../../src/scan/directives.ts';
 import { StatFileDigests } from '../../src/scan/file-digests.ts';
-import { FileTable } from '../../src/scan/file-table.ts';
-import { FileEffects } from '../../src/scan/file-effect.ts';
+import { FileTable, type FileVersion } from '../../src/scan/file-table.ts';
 import { FolderNames } from '../../src/scan/folder-names.ts';
 import { IncludeSearch } from '../../src/scan/include-search.ts';
 import { macroOf, type Macro } from '../../src/scan/macro.ts';
@@ -53,10 +52,7 @@ export interface EvaluatedUnit {
 }
 
 /** What the units of a project have in common. */
-export interface EvaluatedProject extends Omit<EvaluatedUnit, 'source' | 'macros' | 'forcedIncludes' | 'onPause'> {
-  /** absent: nothing is known of files that were read before */
-  readonly effects?: FileEffects;
-}
+export type EvaluatedProject = Omit<EvaluatedUnit, 'source' | 'macros' | 'forcedIncludes' | 'onPause'>;
 
 /** The evaluation, or why it was given up. */
 export function evaluated(unit: EvaluatedUnit): Evaluation | UnclearReason {
@@ -67,7 +63,7 @@ export function evaluated(unit: EvaluatedUnit): Evaluation | UnclearReason {
 export function evaluator(
   project: EvaluatedProject,
 ): (unit: Pick<EvaluatedUnit, 'source' | 'macros' | 'forcedIncludes' | 'onPause'>) => Evaluation | UnclearReason {
-  const { cwd, family = 'gcc', quote = [], angle = [], system = [], effects = new FileEffects() } = project;
+  const { cwd, family = 'gcc', quote = [], angle = [], system = [] } = project;
   const digests = new StatFileDigests(new PathStats(), new StatCache(undefined));
   const table = new FileTable({ digests });
   const absolute = (path: string) => (path.startsWith('/') ? path : `${cwd}/${path}`);
@@ -104,17 +100,22 @@ export function evaluator(
     canonicalSystemHeaders: false,
     realPath: () => undefined,
   });
+  const lexed = new Map<FileVersion, SourceDirectives>();
   return (unit) =>
     answer(
       evaluateUnit({
-        ...{ family, facts, search, effects },
+        ...{ family, facts, search },
         source: unit.source ?? 'a.c',
         macros: unit.macros ?? [],
         forcedIncludes: unit.forcedIncludes ?? [],
-        directivesOf: ({ path, record }) => {
-          const bytes = digests.readNow(path, record.digest);
-          if (!bytes.ok) throw new Unclear('changing-inputs', path);
-          return lexDirectives(bytes.value.toString('latin1'), dialect);
+        directivesOf: (version) => {
+          const known = lexed.get(version);
+          if (known !== undefined) return known;
+          const bytes = digests.readNow(version.path, version.record.digest);
+          if (!bytes.ok) throw new Unclear('changing-inputs', version.path);
+          const directives = lexDirectives(bytes.value.toString('latin1'), dialect);
+          lexed.set(version, directives);
+          return directives;
         },
         notBeforeMs: performance.now(),
         folderNames:
