@@ -116,6 +116,8 @@ async function startIcets({ boards, work, logs, slots, hostSlots }) {
     env: (phase) => (phase === 'warm' ? { ...env, ICETS_NO_CACHE: '1' } : env),
     counters: async () => {
       const { output } = await boards.start(submitter, [program, 'status', '--json'], { env, unlimited: true }).ended;
+      // the boards go, the records stay: for a look at where the time went
+      await boards.start(submitter, ['sh', '-c', `cp -r /run/icets/state/steps* '${logs}'`], { env }).ended;
       const line = output.split('\n').find((each) => each.startsWith('{')) ?? '{}';
       const { agent, cluster } = JSON.parse(line);
       /** @type {Record<string, number>} */

@@ -1,15 +1,14 @@
 // Takes the declared outputs out of an action's writable directories. What an action leaves there is hostile until it is known
 // to be a regular file: nothing is followed, nothing waits. Unaware of stores.
 
-import { close, constants, fstat, open, read } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, read, readSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { err, ok, type Result } from '../base/result.ts';
 import type { RemoteFailure } from '../model/failure.ts';
 
-const openFile = promisify(open);
-const statFile = promisify(fstat);
-const readFile = promisify(read);
-const closeFile = promisify(close);
+const readLater = promisify(read);
+/** larger outputs are read on another thread, for which handing over costs more than reading a small one */
+const smallBytes = 1024 * 1024;
 
 export interface CollectedOutput {
   readonly bytes: Buffer;
@@ -30,7 +29,7 @@ export async function collectOutput(
   let descriptor: number;
   try {
     // O_NONBLOCK: opening a FIFO must not wait for its other end.
-    descriptor = await openFile(
+    descriptor = openSync(
       `${directory}/${name}`,
       constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY,
     );
@@ -42,7 +41,7 @@ export async function collectOutput(
     return err({ reason: 'worker-failed', message: `output ${JSON.stringify(name)}: ${code ?? String(error)}` });
   }
   try {
-    const stat = await statFile(descriptor);
+    const stat = fstatSync(descriptor);
     if (!stat.isFile()) return notRegular(name);
     if (stat.size > limitBytes) {
       return err({ reason: 'limit-exceeded', message: `output ${JSON.stringify(name)} has ${stat.size} bytes` });
@@ -50,13 +49,17 @@ export async function collectOutput(
     const bytes = Buffer.allocUnsafe(stat.size);
     let filled = 0;
     while (filled < bytes.length) {
-      const { bytesRead } = await readFile(descriptor, bytes, filled, bytes.length - filled, null);
+      const rest = bytes.length - filled;
+      const bytesRead =
+        stat.size <= smallBytes
+          ? readSync(descriptor, bytes, filled, rest, null)
+          : (await readLater(descriptor, bytes, filled, rest, null)).bytesRead;
       if (bytesRead === 0) break;
       filled += bytesRead;
     }
     return ok({ bytes: bytes.subarray(0, filled), executable: (stat.mode & 0o100) !== 0 });
   } finally {
-    await closeFile(descriptor);
+    closeSync(descriptor);
   }
 }
 

@@ -1,9 +1,12 @@
 // Removes directories that nobody needs any more, behind the back of the work. Unaware of what they were.
 
-import { mkdirSync, readdirSync, renameSync } from 'node:fs';
+import { mkdirSync, opendirSync, readdirSync, renameSync, rmdirSync, unlinkSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import type { Log } from '../base/log.ts';
 import type { Processes } from '../model/processes.ts';
+
+/** so many entries are removed at once: handing each to another thread costs several times what its removal does */
+const atOnce = 500;
 
 export class Trash {
   readonly #under = new Set<Promise<void>>();
@@ -28,7 +31,7 @@ export class Trash {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') this.log.warn({ path, error }, 'cannot move away');
       return;
     }
-    this.#remove(aside);
+    if (!removesAtOnce(aside)) this.#remove(aside);
   }
 
   /** Resolves when everything discarded so far is gone (or was given up). */
@@ -59,5 +62,31 @@ export class Trash {
       const gone = removed.ok && removed.value.status.kind === 'exited' && removed.value.status.code === 0;
       if (!gone) this.log.warn({ path }, 'cannot remove');
     }
+  }
+}
+
+/** Removes a small directory; false, and some of it is left, when it is large or resists. */
+function removesAtOnce(directory: string): boolean {
+  let left = atOnce;
+  const empty = (path: string): void => {
+    const entries = opendirSync(path);
+    try {
+      for (let entry = entries.readSync(); entry !== null; entry = entries.readSync()) {
+        left -= 1;
+        if (left < 0) throw new Error('too many entries');
+        const below = `${path}/${entry.name}`;
+        if (entry.isDirectory()) empty(below);
+        else unlinkSync(below);
+      }
+    } finally {
+      entries.closeSync();
+    }
+    rmdirSync(path);
+  };
+  try {
+    empty(directory);
+    return true;
+  } catch {
+    return false;
   }
 }
