@@ -20,7 +20,10 @@ import type { Toolchains } from '../toolchain/toolchains.ts';
 import type { Auditor } from './audit/auditor.ts';
 import type { BuildIdentity } from './build-identity.ts';
 import type { Counters } from './counters.ts';
-import type { CompileFacts, CompileJob, CompileOutcome, RemoteCompiler, WhyLocal } from './remote-compile.ts';
+import type { CompileFacts } from './compile-facts.ts';
+import type { CompileOutcome, RemoteCompiler } from './remote-compile.ts';
+import type { CompileJob } from './remote-unit.ts';
+import type { WhyLocal } from './why-local.ts';
 import { writeResult } from './result-writer.ts';
 import type { WriteJournal } from './write-journal.ts';
 

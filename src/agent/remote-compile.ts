@@ -1,41 +1,47 @@
 // One compile on another machine, from its inputs to bytes that may be believed. It knows nothing of launchers and slots:
 // whatever stands in the way is answered as a reason to run the command locally.
 
-import { realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { remoteEnvironment } from '../compiler/environment.ts';
-import { keepsMode } from '../compiler/outputs.ts';
-import type { OutputRole, ParsedCompile } from '../compiler/parsed-compile.ts';
-import { remoteCommand, type RemoteCommand } from '../compiler/remote-command.ts';
 import { err, ok, type Result } from '../base/result.ts';
-import { zeroTimings, type ActionResult, type Blob, type Timings } from '../model/action.ts';
-import { digestKey, type Digest } from '../model/digest.ts';
-import type { LocalReason, RemoteFailure } from '../model/failure.ts';
+import { remoteCommand } from '../compiler/remote-command.ts';
+import { type ActionResult, type Blob, type Timings, zeroTimings } from '../model/action.ts';
+import { type Digest, digestKey } from '../model/digest.ts';
 import type { FileDigests } from '../model/inputs.ts';
 import type { ExecuteOutcome } from '../model/remote-executor.ts';
-import type { StepPhases, StepPlace } from '../model/step.ts';
+import type { StepPlace } from '../model/step.ts';
 import { treeBlobs } from '../model/tree.ts';
 import type { AssembledRoot, InputRoots } from '../scan/input-root.ts';
 import { moveDirectory } from '../scan/moved-root.ts';
 import { realOrSame } from '../scan/path-stats.ts';
 import type { Closure, ClosureScanner } from '../scan/scanner.ts';
-import type { CompilerIdentity, ToolchainPackage } from '../toolchain/toolchain-package.ts';
 import { terminalFiles } from '../toolchain/terminal-files.ts';
 import { timeZoneFiles } from '../toolchain/time-zone.ts';
 import type { Toolchains } from '../toolchain/toolchains.ts';
-import type { PlacedCompile } from './base-directory.ts';
 import { CanonicalPlaces } from './canonical-places.ts';
-import { compileAction, compileCommand, type CompileCommand } from './compile-action.ts';
+import { compileAction } from './compile-action.ts';
+import { addTimings, type CompileFacts, type Stopwatch, stopwatch } from './compile-facts.ts';
 import type { Counters } from './counters.ts';
-import { KnownResults, type Uncacheable } from './known-results.ts';
+import { KnownResults } from './known-results.ts';
 import { moveBack, namesTrueDirectory, type Stuck } from './moved-result.ts';
 import type { NativeExpansion } from './native-expansion.ts';
 import { DependencyProofs } from './proof.ts';
-import { receiveResult, type ReceivedResult } from './received-result.ts';
+import { type ReceivedResult, receiveResult } from './received-result.ts';
 import type { RemoteAccess } from './remote-access.ts';
-import { resultKey, type ExtraInput } from './result-key.ts';
-import { whyNotReplaceable, type ResultFile } from './result-writer.ts';
-import type { UploadFailure } from './uploader.ts';
+import {
+  absolute,
+  type CompiledFile,
+  type CompileJob,
+  physicalOutputs,
+  resultFiles,
+  scratchDepfile,
+  sentCommand,
+  sentEnvironment,
+  type Unit,
+  type UnplacedUnit,
+  whyUncacheable,
+} from './remote-unit.ts';
+import { type ExtraInput, resultKey } from './result-key.ts';
+import { cancelled, failsProof, type WhyLocal, whyLocal } from './why-local.ts';
 
 export interface RemoteCompileParts {
   /** waits a moment for a connection that is being made */
@@ -48,22 +54,6 @@ export interface RemoteCompileParts {
   readonly counters: Counters;
   /** compiles below it are to have the same results wherever it lies; the environment of a compile may name another one */
   readonly baseDirectory?: string | undefined;
-}
-
-export interface CompileJob {
-  readonly id: string;
-  readonly build: string;
-  readonly compile: ParsedCompile;
-  readonly compiler: CompilerIdentity;
-  /** argv[0] as the user wrote it */
-  readonly invokedAs: string;
-  /** physical absolute path */
-  readonly cwd: string;
-  /** ICETS_NO_CACHE in it keeps this compile away from kept results, ICETS_BASEDIR is its base directory */
-  readonly env: Readonly<Record<string, string>>;
-  readonly stderrTerminal: { readonly columns: number; readonly rows: number } | undefined;
-  /** performance.now() when the command arrived */
-  readonly arrivedMs: number;
 }
 
 export interface CompileOutcome {
@@ -80,37 +70,6 @@ export interface CompileOutcome {
   /** whether everything that it rests on is still what it was */
   readonly inputsUnchanged: () => Promise<boolean>;
 }
-
-export interface CompiledFile extends ResultFile {
-  readonly role: OutputRole;
-}
-
-/** What is known about the compile by the time it ends, for its record. */
-export interface CompileFacts {
-  phases: { -readonly [K in keyof StepPhases]: StepPhases[K] };
-  /** CPU of the whole agent during a phase, milliseconds: the step's own only while steps come one at a time */
-  cpu: Partial<Record<keyof StepPhases, number>>;
-  rung?: string;
-  /** why the closure was not found by exact evaluation: a reason and what it is about */
-  whyNotExact?: string;
-  /** a result did not agree with the exact closure of this unit */
-  distrusted?: boolean;
-  /** `moved` when the compile was made in the canonical place of its base directory, else why not */
-  base?: string;
-  /** why the result of the canonical place is of no use here */
-  stuck?: Stuck;
-  inputs?: number;
-  inputBytes?: number;
-  uploadedBytes?: number;
-  action?: string;
-}
-
-export interface WhyLocal {
-  readonly reason: LocalReason | 'cancelled';
-  readonly detail: string;
-}
-
-const scratchDepfile = '/tmp/icets-dependencies.d';
 
 export class RemoteCompiler {
   readonly #parts: RemoteCompileParts;
@@ -542,149 +501,4 @@ export class RemoteCompiler {
   }
 }
 
-/** One compile on its way: all that is known before anything is asked of the cluster. */
-interface Unit extends UnplacedUnit {
-  /** set when the compile is made in the canonical place of its base directory; `sent` is the command for there */
-  readonly placed: PlacedCompile | undefined;
-  readonly sent: CompileCommand;
-}
-
-interface UnplacedUnit {
-  readonly job: CompileJob;
-  readonly remote: RemoteAccess & { kind: 'connected' };
-  readonly toolchain: ToolchainPackage;
-  readonly closure: Closure;
-  readonly command: RemoteCommand;
-  /** the remote compiler's environment */
-  readonly env: Readonly<Record<string, string>>;
-  /** the command's outputs by physical absolute path */
-  readonly outputs: ReadonlyMap<string, ParsedCompile['outputs'][number]>;
-  /** files that are no source text, absolute */
-  readonly extraFiles: readonly string[];
-}
-
 type AcceptedResult = Pick<CompileOutcome, 'files' | 'stdout' | 'stderr'>;
-
-/** A PWD that says no more than the working directory does is left out: shells set it, others do not, and the sandbox sets it anyway. */
-function sentEnvironment({ env, cwd, stderrTerminal }: CompileJob): Record<string, string> {
-  const { PWD: pwd, ...others } = remoteEnvironment(env, stderrTerminal !== undefined);
-  return pwd === undefined || pwd === cwd ? others : { ...others, PWD: pwd };
-}
-
-function sentCommand(unit: UnplacedUnit, placed: PlacedCompile | undefined): CompileCommand {
-  const { job, command } = unit;
-  const outputs = [...unit.outputs.keys()];
-  if (command.proof.kind === 'scratch') outputs.push(scratchDepfile);
-  const there = (path: string) => placed?.move.there(path) ?? path;
-  const sent = compileCommand({
-    argv: [job.invokedAs, ...(placed?.argv ?? command.argv)],
-    env: unit.env,
-    cwd: there(job.cwd),
-    outputs: outputs.map(there),
-    stderrTerminal: job.stderrTerminal,
-  });
-  if (placed === undefined) return sent;
-  return { ...sent, outputs: new Map(Array.from(sent.outputs, ([name, path]) => [name, placed.move.back(path)])) };
-}
-
-function resultFiles({ job, outputs }: Unit, received: ReceivedResult): Result<CompiledFile[], WhyLocal> {
-  const files: CompiledFile[] = [];
-  for (const [path, output] of outputs) {
-    const bytes = received.files.get(path);
-    if (bytes !== undefined) {
-      const { role } = output;
-      files.push({ target: path, bytes, role, keepsMode: modeRule(job.compile, role) });
-    } else if (!output.optional) return err({ reason: 'output-missing', detail: path });
-  }
-  return ok(files);
-}
-
-/** Whether it is the result that is not to be believed; else its inputs have changed, and it may be right for others. */
-function failsProof({ reason }: WhyLocal): boolean {
-  return reason === 'result-unproven' || reason === 'output-missing';
-}
-
-function whyUncacheable(job: CompileJob, closure: Closure): Uncacheable | undefined {
-  const told = job.env['ICETS_NO_CACHE'];
-  if (told !== undefined && told !== '' && told !== '0') return 'no-cache';
-  return closure.dateOrTime || closure.timestamp ? 'time-macro' : undefined;
-}
-
-/** The command's outputs by physical absolute path; a local reason when one of them is nothing a rename may replace. */
-function physicalOutputs(job: CompileJob): Result<Map<string, ParsedCompile['outputs'][number]>, WhyLocal> {
-  const outputs = new Map<string, ParsedCompile['outputs'][number]>();
-  for (const output of job.compile.outputs) {
-    const written = absolute(job.cwd, output.path);
-    let folder: string;
-    try {
-      folder = realpathSync.native(dirname(written));
-    } catch {
-      return err({ reason: 'write-failed', detail: `${dirname(written)} does not exist` });
-    }
-    const path = join(folder, basename(written));
-    const why = whyNotReplaceable(path);
-    if (why !== undefined) return err({ reason: 'output-not-regular', detail: why });
-    outputs.set(path, output);
-  }
-  return ok(outputs);
-}
-
-function modeRule(compile: ParsedCompile, role: OutputRole): ResultFile['keepsMode'] {
-  return (existingBytes) => keepsMode(compile.family.kind, role, existingBytes);
-}
-
-/** As the compiler would open it: neither normalised nor resolved. */
-function absolute(cwd: string, path: string): string {
-  return path.startsWith('/') ? path : `${cwd === '/' ? '' : cwd}/${path}`;
-}
-
-function whyLocal(failure: RemoteFailure | UploadFailure): { ok: false; error: WhyLocal } {
-  const detail = failure.message;
-  switch (failure.reason) {
-    case 'cancelled':
-      return err({ reason: 'cancelled', detail });
-    case 'disconnected':
-      return err({ reason: 'cluster-lost', detail });
-    case 'timeout':
-      return err({ reason: 'remote-timeout', detail });
-    case 'no-worker':
-      return err({ reason: 'no-worker', detail });
-    case 'input-changed':
-      return err({ reason: 'input-changed', detail });
-    case 'missing-blob':
-    case 'invalid-request':
-    case 'worker-failed':
-    case 'limit-exceeded':
-    case 'store-failed':
-    case 'unauthorised':
-    case 'incompatible':
-      return err({ reason: 'remote-failed', detail: `${failure.reason}: ${detail}` });
-  }
-}
-
-function cancelled(): { ok: false; error: WhyLocal } {
-  return err({ reason: 'cancelled', detail: 'the launcher went away' });
-}
-
-function addTimings(facts: CompileFacts, timings: Timings): void {
-  facts.phases.queueMs = timings.queueUs / 1000;
-  facts.phases.fetchMs = timings.fetchUs / 1000;
-  facts.phases.setupMs = timings.setupUs / 1000;
-  facts.phases.runMs = timings.runUs / 1000;
-}
-
-type Stopwatch = (phase: keyof StepPhases) => void;
-
-/** Answers a function that books the time since the last call under a phase. */
-function stopwatch(facts: CompileFacts): Stopwatch {
-  let last = performance.now();
-  let lastCpu = process.cpuUsage();
-  return (phase) => {
-    const now = performance.now();
-    const cpu = process.cpuUsage();
-    facts.phases[phase] = (facts.phases[phase] ?? 0) + now - last;
-    facts.cpu[phase] = (facts.cpu[phase] ?? 0) + (cpu.user + cpu.system - lastCpu.user - lastCpu.system) / 1000;
-    last = now;
-    lastCpu = cpu;
-  };
-}

@@ -8,7 +8,7 @@ import { privateCommand } from '../../compiler/private-command.ts';
 import type { OutputRole } from '../../compiler/parsed-compile.ts';
 import type { AuditSkip } from '../../model/audit.ts';
 import type { Processes } from '../../model/processes.ts';
-import type { CompileJob } from '../remote-compile.ts';
+import type { CompileJob } from '../remote-unit.ts';
 import type { Compiled, LocalRun } from './comparison.ts';
 
 export interface NotRun {

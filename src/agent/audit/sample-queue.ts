@@ -1,6 +1,7 @@
 // Samples that wait for idle cores, bounded in number and in bytes. Unaware of what is done with them.
 
-import type { CompileJob, CompileOutcome } from '../remote-compile.ts';
+import type { CompileOutcome } from '../remote-compile.ts';
+import type { CompileJob } from '../remote-unit.ts';
 
 export interface Sample {
   readonly job: CompileJob;

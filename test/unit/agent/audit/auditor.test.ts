@@ -7,7 +7,9 @@ import type { Compiled, LocalRun } from '../../../../src/agent/audit/comparison.
 import { Findings } from '../../../../src/agent/audit/findings.ts';
 import { Tally } from '../../../../src/agent/audit/tally.ts';
 import type { NotRun } from '../../../../src/agent/audit/private-run.ts';
-import type { CompileJob, CompileOutcome, WhyLocal } from '../../../../src/agent/remote-compile.ts';
+import type { CompileOutcome } from '../../../../src/agent/remote-compile.ts';
+import type { CompileJob } from '../../../../src/agent/remote-unit.ts';
+import type { WhyLocal } from '../../../../src/agent/why-local.ts';
 import { Uploader } from '../../../../src/agent/uploader.ts';
 import { silentLog } from '../../../../src/base/log.ts';
 import { err, ok, type Result } from '../../../../src/base/result.ts';
