@@ -75,10 +75,10 @@ export interface Assignment {
 }
 
 export interface Decision {
+  /** second copies of units that run or wait elsewhere; to be leased first: each has an idle slot that an assignment would take */
+  readonly duplicates: readonly Assignment[];
   /** to be leased now, in this order */
   readonly assignments: readonly Assignment[];
-  /** second copies of units that run or wait elsewhere */
-  readonly duplicates: readonly Assignment[];
   /** queued units that no connected worker may run */
   readonly stranded: readonly string[];
 }

@@ -330,8 +330,8 @@ export class Scheduler implements RemoteExecutor, WorkerPool {
       lastArrivalMs: this.#lastArrivalMs,
     });
     const decision = choose(snapshot, this.#options.policy ?? defaultSettings);
-    for (const assignment of decision.assignments) this.#carryOut(assignment);
     for (const assignment of decision.duplicates) this.#carryOut(assignment);
+    for (const assignment of decision.assignments) this.#carryOut(assignment);
     const waitMs = this.#failStranded(new Set(decision.stranded));
     this.#tick?.cancel();
     this.#tick = this.#live.size > 0 ? this.#clock.after(Math.min(tickMs, waitMs), () => this.#dispatch()) : undefined;

@@ -111,17 +111,17 @@ export function simulate(
       workers: view,
       served: ledger.served,
     });
-    for (const { unit, worker, predictedMs } of decision.assignments) {
-      if (!waiting.delete(Number(unit))) violations.push(`unit ${unit} was given away twice`);
-      ledger.charge(units[Number(unit)]!.client, units[Number(unit)]!.costMs);
-      held[Number(worker)]!.push({ unit: Number(unit), predictedMs, startedMs: undefined, endsMs: Infinity });
-    }
     for (const { unit, worker, predictedMs } of decision.duplicates) {
       duplicates += 1;
       if (copiesOf(Number(unit)) !== 1)
         violations.push(`unit ${unit} has ${copiesOf(Number(unit))} copies before another`);
       if (held[Number(worker)]!.length >= workers[Number(worker)]!.slots)
         violations.push('a second copy without a slot');
+      held[Number(worker)]!.push({ unit: Number(unit), predictedMs, startedMs: undefined, endsMs: Infinity });
+    }
+    for (const { unit, worker, predictedMs } of decision.assignments) {
+      if (!waiting.delete(Number(unit))) violations.push(`unit ${unit} was given away twice`);
+      ledger.charge(units[Number(unit)]!.client, units[Number(unit)]!.costMs);
       held[Number(worker)]!.push({ unit: Number(unit), predictedMs, startedMs: undefined, endsMs: Infinity });
     }
     workers.forEach((worker, index) => {

@@ -203,6 +203,14 @@ describe('second copies', () => {
     expect(copiedOf(behind, 100)).toEqual(['v']);
   });
 
+  test('of a stuck unit come before what is queued: the idle slot is theirs, and what is queued waits behind', () => {
+    const stuck = lease(unit('u'), { predictedMs: 1000, elapsedMs: 60_000 });
+    const holder = worker('slow', { speed: 0.01, leases: [stuck, lease(unit('v'), { running: false })] });
+    const { assignments, duplicates } = decide([unit('w')], [holder, worker('fast')]);
+    expect(duplicates).toMatchObject([{ unit: 'u', worker: 'fast', startsInMs: 0 }]);
+    expect(assignments).toMatchObject([{ unit: 'w', worker: 'fast', startsInMs: 1000 }]);
+  });
+
   test('are not proposed when the gain is small, for units that have two, or without an idle slot', () => {
     const nearlyDone = worker('slow', { leases: [lease(unit('u'), { predictedMs: 1200 })] });
     expect(decide([], [nearlyDone, worker('fast')]).copied).toEqual({});
