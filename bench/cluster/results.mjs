@@ -118,16 +118,20 @@ export class Results {
 /**
  * Seconds that all boards together would need for the CPU which the build takes on the submitter alone (`idealS`), the same
  * for what its steps cost one after the other on a whole core (`stepsS`), and those of a list schedule of these steps that
- * knows everything.
- * @param {BuildRow} standalone
- * @param {Reference} reference
+ * knows everything. Undefined before both were measured.
+ * @param {Results} results
  * @param {import('./settings.mjs').Setting} setting
+ * @param {string} project
+ * @param {boolean} slice
  */
-export function idealOf(standalone, reference, setting) {
+function idealOf(results, setting, project, slice) {
+  const reference = results.reference(project, slice)?.reference;
+  const aloneS = results.standalone(project, slice)?.measured.boards.submitter?.cpuS;
+  if (reference === undefined || aloneS === undefined) return undefined;
   const shares = setting.boards.map(({ share }) => share);
   const sum = sumOfShares(setting.boards);
   return {
-    idealS: (standalone.measured.boards.submitter?.cpuS ?? NaN) / sum,
+    idealS: aloneS / sum,
     stepsS: reference.cpuS / sum,
     listS: listScheduleS(reference.steps, shares, reference.otherS),
   };
@@ -159,10 +163,7 @@ export function resultTable(results, settingName, project, slice, remoteOnly) {
         row.setting === settingName && row.project === project && row.slice === slice && row.remoteOnly === remoteOnly,
     );
   if (setting === undefined || rows.length === 0) return undefined;
-  const reference = results.reference(project, slice)?.reference;
-  const standalone = results.standalone(project, slice);
-  const ideal =
-    reference === undefined || standalone === undefined ? undefined : idealOf(standalone, reference, setting);
+  const ideal = idealOf(results, setting, project, slice);
   /** @type {(string | number)[][]} */
   const lines = [];
   const modes = new Map(rows.map((row) => [[row.mode, row.jobs, row.slots, row.hostSlots].join(' '), row.mode]));
@@ -245,15 +246,11 @@ function remarks({ counters, mode, measured }) {
  */
 export function fractionOfIdeal(results, { setting: settingName, project, mode, slice }) {
   const setting = settings.find(({ name }) => name === settingName);
-  const reference = results.reference(project, slice)?.reference;
-  const standalone = results.standalone(project, slice);
+  const ideal = setting && idealOf(results, setting, project, slice);
   const walls = results
     .builds()
     .filter((row) => row.setting === settingName && row.project === project && row.mode === mode)
     .filter((row) => row.slice === slice && !row.remoteOnly && row.measured.code === 0)
     .map(({ measured }) => measured.wallS);
-  if (setting === undefined || reference === undefined || standalone === undefined || walls.length === 0) {
-    return undefined;
-  }
-  return idealOf(standalone, reference, setting).idealS / median(walls);
+  return ideal === undefined || walls.length === 0 ? undefined : ideal.idealS / median(walls);
 }

@@ -117,7 +117,7 @@ async function startIcets({ boards, work, logs, slots, hostSlots }) {
     counters: async () => {
       const { output } = await boards.start(submitter, [program, 'status', '--json'], { env, unlimited: true }).ended;
       // the boards go, the records stay: for a look at where the time went
-      await boards.start(submitter, ['sh', '-c', `cp -r /run/icets/state/steps* '${logs}'`], { env }).ended;
+      await boards.start(submitter, ['sh', '-c', `cp -r /run/icets/state/steps* '${logs}'`], { unlimited: true }).ended;
       const line = output.split('\n').find((each) => each.startsWith('{')) ?? '{}';
       const { agent, cluster } = JSON.parse(line);
       /** @type {Record<string, number>} */

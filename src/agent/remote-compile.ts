@@ -2,6 +2,7 @@
 // whatever stands in the way is answered as a reason to run the command locally.
 
 import { basename, dirname, join, resolve } from 'node:path';
+import { absolutePath } from '../base/absolute-path.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { remoteCommand } from '../compiler/remote-command.ts';
 import { type ActionResult, type Blob, type Timings, zeroTimings } from '../model/action.ts';
@@ -28,7 +29,6 @@ import { DependencyProofs } from './proof.ts';
 import { type ReceivedResult, receiveResult } from './received-result.ts';
 import type { RemoteAccess } from './remote-access.ts';
 import {
-  absolute,
   type CompiledFile,
   type CompileJob,
   physicalOutputs,
@@ -134,10 +134,10 @@ export class RemoteCompiler {
       return err({ reason: 'native-not-expandable', detail: job.compile.nativeFlags.join(' ') });
     }
     const command = remoteCommand(expanded.compile, scratchDepfile);
-    const extraFiles = [...command.responseFiles.map((path) => absolute(job.cwd, path)), ...expanded.files];
+    const extraFiles = [...command.responseFiles.map((path) => absolutePath(job.cwd, path)), ...expanded.files];
     if (closure.value.dateOrTime || closure.value.timestamp) extraFiles.push(...timeZoneFiles(job.env));
     if (job.stderrTerminal !== undefined) extraFiles.push(...terminalFiles(job.env));
-    extraFiles.push(...job.compile.extraInputs.map((path) => absolute(job.cwd, path)));
+    extraFiles.push(...job.compile.extraInputs.map((path) => absolutePath(job.cwd, path)));
     const uncacheable = whyUncacheable(job, closure.value);
     if (uncacheable !== undefined) this.#known.count(uncacheable);
     const unplaced: UnplacedUnit = {
@@ -367,7 +367,7 @@ export class RemoteCompiler {
   }
 
   async #assembleInPlace({ job, toolchain, closure, extraFiles }: Unit): Promise<Result<AssembledRoot, WhyLocal>> {
-    const literal = job.compile.outputs.map((output) => dirname(absolute(job.cwd, output.path)));
+    const literal = job.compile.outputs.map((output) => dirname(absolutePath(job.cwd, output.path)));
     const root = await this.#parts.roots.assemble(
       toolchain.root,
       closure,

@@ -3,6 +3,7 @@
 
 import { realpathSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { absolutePath } from '../base/absolute-path.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { remoteEnvironment } from '../compiler/environment.ts';
 import { keepsMode } from '../compiler/outputs.ts';
@@ -65,7 +66,7 @@ export const scratchDepfile = '/tmp/icets-dependencies.d';
 export function physicalOutputs(job: CompileJob): Result<Map<string, ParsedCompile['outputs'][number]>, WhyLocal> {
   const outputs = new Map<string, ParsedCompile['outputs'][number]>();
   for (const output of job.compile.outputs) {
-    const written = absolute(job.cwd, output.path);
+    const written = absolutePath(job.cwd, output.path);
     let folder: string;
     try {
       folder = realpathSync.native(dirname(written));
@@ -122,9 +123,4 @@ export function whyUncacheable(job: CompileJob, closure: Closure): Uncacheable |
   const told = job.env['ICETS_NO_CACHE'];
   if (told !== undefined && told !== '' && told !== '0') return 'no-cache';
   return closure.dateOrTime || closure.timestamp ? 'time-macro' : undefined;
-}
-
-/** As the compiler would open it: neither normalised nor resolved. */
-export function absolute(cwd: string, path: string): string {
-  return path.startsWith('/') ? path : `${cwd === '/' ? '' : cwd}/${path}`;
 }

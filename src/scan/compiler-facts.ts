@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, realpathSync, renameSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { absolutePath } from '../base/absolute-path.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import type { Semaphore } from '../base/semaphore.ts';
 import { argumentsWithout, outputMeanings } from '../compiler/derived-arguments.ts';
@@ -154,7 +155,7 @@ export class CompilerFactsCache {
     if (list === undefined || defaultList === undefined) {
       return failed(`the compiler does not tell where it searches: ${asked.value.stderr.slice(0, 300)}`);
     }
-    const absolute = (path: string) => (path.startsWith('/') ? path : `${unit.cwd === '/' ? '' : unit.cwd}/${path}`);
+    const absolute = (path: string) => absolutePath(unit.cwd, path);
     const matched = (pattern: RegExp) => [...asked.value.stderr.matchAll(pattern)].map((match) => match[1] ?? '');
     const search: SearchPaths = {
       quote: list.quote.map(absolute),

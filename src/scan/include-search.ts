@@ -1,6 +1,7 @@
 // Finds the file that an #include names, the way gcc and clang do, with every directory entry that was looked at on the
 // way: one that appears earlier would be found instead. Unaware of macros.
 
+import { absolutePath } from '../base/absolute-path.ts';
 import type { CompilerFamily } from '../compiler/compiler-family.ts';
 import type { FileTable, FileVersion, FolderAnswers, TableFile } from './file-table.ts';
 import type { SearchPaths } from './search-paths.ts';
@@ -284,7 +285,7 @@ export class IncludeSearch {
   #absolute(path: string): string {
     const { cwd } = this.#options;
     if (path === '' || path === '.') return cwd;
-    return path.startsWith('/') ? path : `${cwd === '/' ? '' : cwd}/${path}`;
+    return absolutePath(cwd, path);
   }
 }
 

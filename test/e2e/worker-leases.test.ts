@@ -29,11 +29,11 @@ describe('leases', () => {
     const root = new InputRootBuilder();
     addShell(root);
     root.program('/usr/bin/head');
-    return root.directory('/work');
+    return root.directory('/project');
   }
 
   async function store(root: InputRootBuilder, command: SampleCommand) {
-    const action = root.action({ cwd: 'work', ...command });
+    const action = root.action({ cwd: 'project', ...command });
     await root.storeIn(bench.blobs);
     return action;
   }
@@ -115,7 +115,7 @@ describe('leases', () => {
   });
 
   test('a store that gives other bytes is caught before anything runs', async () => {
-    const root = shellRoot().file('/work/in', 'the real bytes');
+    const root = shellRoot().file('/project/in', 'the real bytes');
     const action = await store(root, sh('cat in'));
     const liar: BlobStore = Object.assign(Object.create(bench.blobs) as BlobStore, {
       readMany: async (digests: Parameters<BlobStore['readMany']>[0]) => {
@@ -167,10 +167,10 @@ describe('leases', () => {
   test('a memory limit shows as a limit and not as an error of the source', async () => {
     const small = await openWorkerBench({ limits: { process: { addressSpaceBytes: 200 * kib * kib } } });
     const root = shellRoot();
-    root.file('/work/cc1plus', '#!/bin/sh\necho "cc1plus: out of memory allocating 65536 bytes" >&2; exit 1\n', {
+    root.file('/project/cc1plus', '#!/bin/sh\necho "cc1plus: out of memory allocating 65536 bytes" >&2; exit 1\n', {
       executable: true,
     });
-    const action = root.action({ argv: ['./cc1plus'], cwd: 'work' });
+    const action = root.action({ argv: ['./cc1plus'], cwd: 'project' });
     await root.storeIn(small.blobs);
     expect(await small.lease(action)).toMatchObject({ ok: false, error: { reason: 'limit-exceeded' } });
     await small.close();
@@ -178,13 +178,13 @@ describe('leases', () => {
 
   test('roots go from one action to the next without a trace of the first', async () => {
     const first = shellRoot()
-      .file('/work/a', 'a')
+      .file('/project/a', 'a')
       .file('/only/first', '1')
-      .symlink('/work/s', '/only')
+      .symlink('/project/s', '/only')
       .file('/x/y', 'f');
     const second = shellRoot()
-      .file('/work/a', 'b')
-      .file('/work/s', 'a file now')
+      .file('/project/a', 'b')
+      .file('/project/s', 'a file now')
       .file('/x/y/z', 'd')
       .directory('/only');
     const text = 'cat a; ls -l s | cut -c1; cat s/first x; ls /only /x; exit 0';

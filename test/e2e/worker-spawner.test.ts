@@ -43,8 +43,8 @@ describe('the worker with the C spawner', () => {
     addShell(root);
     for (const program of ['/usr/bin/head', '/usr/bin/stty']) root.program(program);
     const action = root
-      .directory('/work')
-      .action({ argv: ['sh', '-c', text], cwd: 'work', outputs: ['out'], platform });
+      .directory('/project')
+      .action({ argv: ['sh', '-c', text], cwd: 'project', outputs: ['out'], platform });
     await root.storeIn(bench.blobs);
     return bench.lease(action, {}, options);
   }

@@ -14,7 +14,7 @@ describe('checkCommand', () => {
     ['a variable without a name', { environmentVariables: [{ name: '', value: 'x' }] }],
     ['a variable with = in its name', { environmentVariables: [{ name: 'A=B', value: 'x' }] }],
     ['a NUL in a variable', { environmentVariables: [{ name: 'A', value: '\0' }] }],
-    ['an absolute working directory', { workingDirectory: '/work' }],
+    ['an absolute working directory', { workingDirectory: '/project' }],
     ['an output directory', { outputDirectories: ['out'] }],
     ['a terminal without a size', { platform: { properties: [{ name: stderrTerminalProperty, value: 'wide' }] } }],
   ])('%s is refused', (_what, partial) => {

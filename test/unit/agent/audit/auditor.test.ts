@@ -123,7 +123,7 @@ function job(command = '-O2 -fwrapv -c a.c -o a.o'): CompileJob {
       identity: 'gcc-1',
     },
     invokedAs: 'gcc',
-    cwd: '/work',
+    cwd: '/project',
     env: {},
     stderrTerminal: undefined,
     arrivedMs: 0,
@@ -137,7 +137,7 @@ function outcome(object: string, more: Partial<CompileOutcome> = {}): CompileOut
     exitCode: 0,
     stdout: Buffer.from(''),
     stderr: Buffer.from(''),
-    files: [{ role: 'object', target: '/work/a.o', bytes, keepsMode: () => false }],
+    files: [{ role: 'object', target: '/project/a.o', bytes, keepsMode: () => false }],
     place,
     timings: zeroTimings,
     key,
@@ -271,9 +271,9 @@ describe('a result that this machine never makes', () => {
       blame: { kind: 'worker', worker: 'w' },
       differing: ['object'],
       secondOpinion: 'v gave the bytes of this machine',
-      output: '/work/a.o',
+      output: '/project/a.o',
     });
-    expect(auditor.whyLocal(job().compile, job().compiler, '/work')).toBeUndefined();
+    expect(auditor.whyLocal(job().compile, job().compiler, '/project')).toBeUndefined();
     expect(auditor.status()).toMatchObject({ equal: 0, different: 1 });
     await auditor.close();
   });
@@ -285,15 +285,15 @@ describe('a result that this machine never makes', () => {
     await pass();
     expect(told).toEqual(['rejected the key', 'quarantined w', 'lifted w', 'rejected the key']);
     const { compile, compiler } = job();
-    expect(auditor.whyLocal(compile, compiler, '/work')).toMatchObject({ reason: 'audit-difference' });
+    expect(auditor.whyLocal(compile, compiler, '/project')).toMatchObject({ reason: 'audit-difference' });
     expect(auditor.whyLocal(compile, compiler, '/elsewhere')).toBeUndefined();
-    expect(auditor.whyLocal(compile, { ...compiler, identity: 'gcc-2' }, '/work')).toBeUndefined();
-    expect(auditor.whyLocal(job('-O1 -c a.c -o a.o').compile, compiler, '/work')).toBeUndefined();
+    expect(auditor.whyLocal(compile, { ...compiler, identity: 'gcc-2' }, '/project')).toBeUndefined();
+    expect(auditor.whyLocal(job('-O1 -c a.c -o a.o').compile, compiler, '/project')).toBeUndefined();
     // The next agent knows it too.
     const next = open();
-    expect(next.whyLocal(compile, compiler, '/work')).toMatchObject({ reason: 'audit-difference' });
-    expect(next.forgive('/work/a.o')).toMatchObject({ ok: true, value: [{ forgiven: true }] });
-    expect(next.whyLocal(compile, compiler, '/work')).toBeUndefined();
+    expect(next.whyLocal(compile, compiler, '/project')).toMatchObject({ reason: 'audit-difference' });
+    expect(next.forgive('/project/a.o')).toMatchObject({ ok: true, value: [{ forgiven: true }] });
+    expect(next.whyLocal(compile, compiler, '/project')).toBeUndefined();
     await auditor.close();
   });
 
@@ -322,7 +322,7 @@ describe('a command that gives something else each time', () => {
     const { compiler } = job();
     const why = { reason: 'not-reproducible' };
     expect(auditor.whyLocal(job('-fwrapv -c b.c').compile, compiler, '/elsewhere')).toMatchObject(why);
-    expect(auditor.whyLocal(job('-O2 -c b.c').compile, compiler, '/work')).toBeUndefined();
+    expect(auditor.whyLocal(job('-O2 -c b.c').compile, compiler, '/project')).toBeUndefined();
     expect(auditor.forgive('-fwrapv')).toMatchObject({ ok: true, value: [{ id: expect.any(String) }] });
     expect(auditor.whyLocal(job('-fwrapv -c b.c').compile, compiler, '/elsewhere')).toBeUndefined();
     await auditor.close();
@@ -336,8 +336,8 @@ describe('a command that gives something else each time', () => {
     await pass();
     expect(auditor.status().findings).toMatchObject([{ blame: { kind: 'unit', cause: 'not-reproducible' } }]);
     const { compile, compiler } = job();
-    expect(auditor.whyLocal(compile, compiler, '/work')).toMatchObject({ reason: 'not-reproducible' });
-    expect(auditor.whyLocal(job('-c b.c').compile, compiler, '/work')).toBeUndefined();
+    expect(auditor.whyLocal(compile, compiler, '/project')).toMatchObject({ reason: 'not-reproducible' });
+    expect(auditor.whyLocal(job('-c b.c').compile, compiler, '/project')).toBeUndefined();
     await auditor.close();
   });
 });
