@@ -17,6 +17,8 @@ export interface ConditionRules {
   /** plain `char` is unsigned on the target */
   readonly unsignedChar: boolean;
   readonly unsignedWideChar: boolean;
+  /** gcc: a shift by a negative count goes the other way; clang has other results, and not the same in all versions */
+  readonly negativeShiftsTurn: boolean;
 }
 
 const operatorNames: Readonly<Record<string, string>> = {
@@ -118,7 +120,7 @@ class ConditionParser {
       this.#at += 1;
       const decided = (operator === '&&' && left.bits === 0n) || (operator === '||' && left.bits !== 0n);
       const right = this.#binary(tightness + 1, evaluated && !decided);
-      left = combined(operator, left, right, evaluated);
+      left = combined(operator, left, right, evaluated, this.#rules);
     }
   }
 
@@ -182,7 +184,13 @@ function truth(holds: boolean): Value {
   return holds ? one : zero;
 }
 
-function combined(operator: string, left: Value, right: Value, evaluated: boolean): Value {
+function combined(
+  operator: string,
+  left: Value,
+  right: Value,
+  evaluated: boolean,
+  { negativeShiftsTurn }: ConditionRules,
+): Value {
   switch (operator) {
     case '||':
       return truth(left.bits !== 0n || right.bits !== 0n);
@@ -190,7 +198,7 @@ function combined(operator: string, left: Value, right: Value, evaluated: boolea
       return truth(left.bits !== 0n && right.bits !== 0n);
     case '<<':
     case '>>':
-      return shifted(left, operator === '<<' ? right : { bits: -signed(right), unsigned: false });
+      return evaluated ? shifted(left, operator, right, negativeShiftsTurn) : left;
     default:
       break;
   }
@@ -234,15 +242,13 @@ function combined(operator: string, left: Value, right: Value, evaluated: boolea
   }
 }
 
-function signed(value: Value): bigint {
-  return BigInt.asIntN(64, value.bits);
-}
-
 /** gcc and clang differ for counts beyond the width; those are not answered. */
-function shifted(left: Value, by: Value): Value {
-  const count = signed(by);
-  if (count >= 64n || count <= -64n) throw new ExpansionUnclear('a shift beyond the width');
-  return made(count >= 0n ? left.bits << count : left.bits >> -count, left.unsigned);
+function shifted(left: Value, operator: '<<' | '>>', { bits }: Value, negativeShiftsTurn: boolean): Value {
+  const turned = bits < 0n && negativeShiftsTurn;
+  const count = turned ? -bits : bits;
+  if (count >= 64n || count < 0n) throw new ExpansionUnclear('a shift by a negative count, or beyond the width');
+  const up = (operator === '<<') !== turned;
+  return made(up ? left.bits << count : left.bits >> count, left.unsigned);
 }
 
 const numberPattern = /^(0[xX][0-9a-fA-F]+|0[bB][01]+|0[0-7]*|[1-9][0-9]*)([uUlLzZ]*)$/;

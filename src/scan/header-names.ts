@@ -66,13 +66,13 @@ export function headerName(tokens: readonly Token[], literal: boolean): HeaderNa
   let name = '';
   for (let at = 1; at < tokens.length; at += 1) {
     const token = tokens[at] as Token;
-    if (token.kind === 'punctuator' && token.text.startsWith('>')) {
-      return name === '' || token.text !== '>' || at + 1 < tokens.length ? undefined : { form: 'angle', name };
-    }
     if (token.spaced) {
       // the compilers differ in which spaces of an expansion they keep
       if (!literal) throw new ExpansionUnclear('a computed name with spaces');
       name += ' ';
+    }
+    if (token.kind === 'punctuator' && token.text.startsWith('>')) {
+      return name === '' || token.text !== '>' || at + 1 < tokens.length ? undefined : { form: 'angle', name };
     }
     name += token.text;
   }

@@ -73,6 +73,8 @@ export interface Trail {
   readonly folders: Set<FolderAnswers>;
   /** entries that exist and are no files */
   readonly absent: Set<TableFile>;
+  /** gcc: directories beside which names were looked for, and whether as one of the system's, by the first who did */
+  readonly besides: Map<string, boolean>;
 }
 
 interface Looked extends Pick<Trail, 'folders' | 'absent'> {
@@ -81,10 +83,9 @@ interface Looked extends Pick<Trail, 'folders' | 'absent'> {
 
 let trails = 0;
 
-/** For a new trail. */
-export function nextTrailId(): number {
+export function newTrail(meet?: Trail['meet']): Trail {
   trails += 1;
-  return trails;
+  return { id: trails, folders: new Set(), absent: new Set(), besides: new Map(), ...(meet !== undefined && { meet }) };
 }
 
 export class IncludeSearch {
@@ -139,13 +140,23 @@ export class IncludeSearch {
     const after = next && includer.nextFrom !== 'unknown' ? includer.nextFrom : undefined;
     const beside = after === undefined && form === 'quote' && !name.startsWith('/');
     const start = after ?? (form === 'quote' ? 0 : this.#angleFrom);
-    const known = this.#lookup(name, next, start, beside ? includer : undefined, memo);
+    const from = beside ? this.#beside(includer, trail) : undefined;
+    const known = this.#lookup(name, next, start, from, memo);
     if (known.trail === trail.id) return known.found;
     if (known.trail === undefined || !this.#again(known, notBeforeMs, trail)) {
-      this.#search(name, start, beside ? includer : undefined, known, notBeforeMs, trail);
+      this.#search(name, start, from, known, notBeforeMs, trail);
     }
     known.trail = trail.id;
     return known.found;
+  }
+
+  /** gcc keeps a directory as what it was when somebody looked beside himself in it first. */
+  #beside(includer: OpenedFile, trail: Trail): OpenedFile {
+    if (this.#options.family !== 'gcc') return includer;
+    const { folder, system } = includer;
+    const first = trail.besides.get(folder);
+    if (first === undefined) trail.besides.set(folder, system);
+    return first === undefined || first === system ? includer : { ...includer, system: first };
   }
 
   /** What is remembered of looking for a name from a place; nothing yet when its `trail` is undefined. */

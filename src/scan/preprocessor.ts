@@ -11,7 +11,7 @@ import type { FolderNames } from './folder-names.ts';
 import { clangConditionTokens, headerName, tokensOf, type HeaderName } from './header-names.ts';
 import {
   fromBytes,
-  nextTrailId,
+  newTrail,
   type Found,
   type IncludeSearch,
   type LookupMemo,
@@ -83,6 +83,8 @@ export class Unclear extends Error {
 const depthLimit = 200;
 const onceKeys = { gcc: new WeakMap<FileVersion, string>(), clang: new WeakMap<FileVersion, string>() };
 const definedName = nameNumber('defined');
+/** tokens do not tell them from one */
+const severalSpaces = /\(\s*<[^>]*(?:[^\S ]|\s\s)[^>]*>/;
 const builtinName = /^__(?:has|is)_|^__building_module$/;
 
 /** Pauses when the time slice is used up; to be resumed with `next()`. @throws Unclear */
@@ -141,12 +143,7 @@ class UnitEvaluation implements MacroEnvironment {
   constructor(unit: UnitText) {
     this.#unit = unit;
     this.#macros = unit.facts.macros.slice();
-    this.#trail = {
-      id: nextTrailId(),
-      folders: new Set(),
-      absent: new Set(),
-      meet: (folders) => unit.folderNames?.meet(folders),
-    };
+    this.#trail = newTrail((folders) => unit.folderNames?.meet(folders));
     this.#at = unit.search.open(unit.source);
     this.#rules = {
       operatorNames: unit.facts.operatorNames,
@@ -154,6 +151,7 @@ class UnitEvaluation implements MacroEnvironment {
       digitSeparators: unit.facts.dialect.digitSeparators,
       unsignedChar: this.#macros[nameNumber('__CHAR_UNSIGNED__')] !== undefined,
       unsignedWideChar: this.#macros[nameNumber('__WCHAR_UNSIGNED__')] !== undefined,
+      negativeShiftsTurn: unit.family === 'gcc',
     };
   }
 
@@ -325,7 +323,8 @@ class UnitEvaluation implements MacroEnvironment {
           this.#uncertain.add(nameNumber(directive.operand));
           break;
         case 'system-header':
-          this.#at = { ...this.#at, system: true };
+          // compilers pass over it in the source itself
+          if (this.#depth > 1) this.#at = { ...this.#at, system: true };
           break;
         case 'line':
           this.#lineChanged = true;
@@ -528,8 +527,14 @@ class UnitEvaluation implements MacroEnvironment {
     const next = written && !(this.#unit.family === 'clang' && stream.replacing);
     const open = stream.raw();
     if (!isPunctuator(open, '(')) throw new ExpansionUnclear('__has_include without parentheses');
+    const opensInMacro = stream.replacing;
     const first = stream.peek();
-    const literal = isPunctuator(first, '<') || first?.kind === 'string';
+    // a name in angles that a macro gives is made of tokens, and names among them are replaced
+    const made = this.#unit.family === 'clang' ? opensInMacro : stream.replacing;
+    const literal = !made && (isPunctuator(first, '<') || first?.kind === 'string');
+    if (literal && severalSpaces.test(this.#directive?.operand ?? '')) {
+      throw new ExpansionUnclear('a name with several spaces');
+    }
     const operand: Token[] = [];
     for (let depth = 1; ;) {
       const token = literal ? stream.raw() : stream.next();
@@ -694,13 +699,14 @@ function simpleCondition(tokens: readonly Token[]): SimpleCondition | undefined 
 }
 
 function rulesKey(rules: ConditionRules): number {
-  const { operatorNames, trueIsOne, digitSeparators, unsignedChar, unsignedWideChar } = rules;
+  const { operatorNames, trueIsOne, digitSeparators, unsignedChar, unsignedWideChar, negativeShiftsTurn } = rules;
   return (
     (operatorNames ? 1 : 0) +
     (trueIsOne ? 2 : 0) +
     (digitSeparators ? 4 : 0) +
     (unsignedChar ? 8 : 0) +
-    (unsignedWideChar ? 16 : 0)
+    (unsignedWideChar ? 16 : 0) +
+    (negativeShiftsTurn ? 32 : 0)
   );
 }
 

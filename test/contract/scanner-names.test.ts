@@ -178,6 +178,62 @@ const cases: Readonly<Record<string, Case>> = {
     notFor: 'gcc',
     unanswered: { clang: /another compiler/ },
   },
+  'a source that calls itself a header of the system': {
+    files: {
+      'm.c': '#pragma GCC system_header\n#include "@ROOT@/d.h"\n_Pragma("GCC system_header")\n#include "@ROOT@/e.h"\n',
+      'd.h': '#include "./q/h.h"\n',
+      'e.h': '#include "./q/k.h"\n',
+      'q/h.h': '',
+      'q/k.h': '',
+    },
+    argv: ['m.c'],
+  },
+  'a header that calls itself one of the system': {
+    files: { 'm.c': '#include "@ROOT@/s.h"\n', 's.h': '#pragma GCC system_header\n#include "./d.h"\n', 'd.h': '' },
+    argv: ['m.c'],
+  },
+  'a header of the system in whose directory one of the project has looked for a name before': {
+    files: {
+      'm.c': '#include "@ROOT@/p.h"\n#include "@ROOT@/s.h"\n',
+      'p.h': '#if __has_include("gone.h")\n#endif\n',
+      's.h': '#pragma GCC system_header\n#include "./d.h"\n',
+      'd.h': '',
+    },
+    argv: ['m.c'],
+  },
+  'a header of the project in whose directory one of the system has looked for a name before': {
+    files: {
+      'm.c': '#include "@ROOT@/s.h"\n#include "@ROOT@/p.h"\n',
+      's.h': '#pragma GCC system_header\n#if __has_include("gone.h")\n#endif\n',
+      'p.h': '#include "./d.h"\n',
+      'd.h': '#include "./e.h"\n',
+      'e.h': '',
+    },
+    argv: ['m.c'],
+  },
+  'a name in angles that a macro gives, with a macro in it': {
+    files: {
+      'm.c':
+        '#define M __has_include(<../i/one/h.h>)\n#if !M\n#include "replaced.h"\n#endif\n#define HAS __has_include\n#if HAS(<one/h.h>)\n#include "kept.h"\n#endif\n',
+      'replaced.h': '',
+      'kept.h': '',
+      'i/one/h.h': '',
+    },
+    argv: ['-Done=1', '-Ii', 'm.c'],
+  },
+  'a name in angles behind a parenthesis that a macro gives': {
+    files: {
+      'm.c': '#define OPEN __has_include(\n#if OPEN<one/h.h>)\n#include "kept.h"\n#endif\n',
+      'kept.h': '',
+      'i/one/h.h': '',
+    },
+    argv: ['-Done=1', '-Ii', 'm.c'],
+  },
+  'a shift by a negative count': {
+    files: { 'm.c': '#if 47 << 7 - __LINE__ * 8\n#include "h.h"\n#endif\n', 'h.h': '' },
+    argv: ['m.c'],
+    unanswered: { clang: /a shift by a negative count/ },
+  },
   'a name in angles, with a macro in it, in the arguments of a macro': {
     files: {
       'm.c': '#define ID(x) x\n#include ID(<d/h.h>)\n#if __has_include(ID(<d/h.h>))\n#endif\n',

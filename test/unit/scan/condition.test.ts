@@ -9,6 +9,7 @@ const c: ConditionRules = {
   digitSeparators: false,
   unsignedChar: false,
   unsignedWideChar: false,
+  negativeShiftsTurn: true,
 };
 const cxx: ConditionRules = { ...c, operatorNames: true, trueIsOne: true, digitSeparators: true };
 const holds = (text: string, rules: ConditionRules = c) => conditionHolds(tokenize(text), rules);
@@ -84,12 +85,19 @@ describe('arithmetic', () => {
     expect(() => holds('0x10000000000000000')).toThrow('too large');
   });
 
-  test('shifts keep the sign of the left side, and go the other way for a negative count', () => {
+  test('shifts keep the sign of the left side, and what lies beyond the width is not answered', () => {
     expect(holds('-8 >> 1 == -4')).toBe(true);
     expect(holds('-1 >> 63 == -1 && (-1u) >> 63 == 1')).toBe(true);
     expect(holds('1 << 63 < 0')).toBe(true);
-    expect(holds('8 << -1 == 4')).toBe(true);
     expect(() => holds('1 << 64')).toThrow('beyond the width');
+    expect(() => holds('1 >> 18446744073709551615u')).toThrow('beyond the width');
+    expect(holds('1 || 1 << 64')).toBe(true);
+  });
+
+  test('shifts go the other way for a negative count with gcc, and are not answered for clang', () => {
+    expect(holds('8 << -1 == 4 && 1 >> -3 == 8')).toBe(true);
+    expect(() => holds('8 << -1', { ...c, negativeShiftsTurn: false })).toThrow('negative count');
+    expect(holds('0 && 8 << -1 || -1 >> 1 == -1', { ...c, negativeShiftsTurn: false })).toBe(true);
   });
 
   test('is not done in what is not evaluated', () => {

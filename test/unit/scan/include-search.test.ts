@@ -2,8 +2,8 @@ import { rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { StatFileDigests } from '../../../src/scan/file-digests.ts';
 import { FileTable } from '../../../src/scan/file-table.ts';
-import { fromBytes, IncludeSearch, nextTrailId, toBytes } from '../../../src/scan/include-search.ts';
-import type { IncludeForm, Trail } from '../../../src/scan/include-search.ts';
+import { fromBytes, IncludeSearch, newTrail, toBytes } from '../../../src/scan/include-search.ts';
+import type { IncludeForm } from '../../../src/scan/include-search.ts';
 import { PathStats } from '../../../src/scan/path-stats.ts';
 import { StatCache } from '../../../src/scan/stat-cache.ts';
 import { scratchFolder, type ScratchFolder } from '../../support/scratch-folder.ts';
@@ -42,11 +42,10 @@ function searchOf({ quote = [], angle = [], system = [], family = 'gcc', real = 
     realPath: ({ path }) => real[path],
   });
 }
-const trail = (): Trail => ({ id: nextTrailId(), folders: new Set(), absent: new Set() });
 
 /** Name under which a header is found from the source. */
 function found(search: IncludeSearch, name: string, form: IncludeForm, from = search.open('a.c'), next = false) {
-  return search.find(name, form, next, from, performance.now(), trail());
+  return search.find(name, form, next, from, performance.now(), newTrail());
 }
 const nameOf = (...args: Parameters<typeof found>) => found(...args)?.opened.name;
 
@@ -90,7 +89,7 @@ describe('a header', () => {
   test('is not a directory of that name, and what stood in the way is remembered', () => {
     scratch.folder('i/h.h');
     scratch.write('j/h.h', '');
-    const looked = trail();
+    const looked = newTrail();
     const search = searchOf({ angle: ['i', 'j'] });
     const hit = search.find('h.h', 'angle', false, search.open('a.c'), performance.now(), looked);
     expect(hit?.opened.name).toBe('j/h.h');
@@ -146,7 +145,7 @@ describe('a search that is repeated', () => {
     scratch.write('i/o.h', '');
     scratch.write('j/h.h', '');
     const search = searchOf({ angle: ['i', 'j'] });
-    const [one, two] = [trail(), trail()];
+    const [one, two] = [newTrail(), newTrail()];
     for (const looked of [one, two]) search.find('h.h', 'angle', false, search.open('a.c'), performance.now(), looked);
     expect([...two.folders]).toEqual([...one.folders]);
     expect(one.folders.size).toBe(2);

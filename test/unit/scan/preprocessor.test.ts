@@ -77,6 +77,11 @@ describe('conditionals', () => {
     expect(answers('-1 > 0u && 18446744073709551615u == -1')).toBe('yes.h');
   });
 
+  test('shift by negative counts as the compiler does', () => {
+    expect(answers('47 << 7 - 8')).toBe('yes.h');
+    expect(answers('47 << 7 - 8', '', { family: 'clang' })).toBe('unclear-expression');
+  });
+
   test('ask for names that the compiler computes', () => {
     expect(answers('__LINE__ == 2')).toBe('yes.h');
     expect(answers('defined __FILE__ && defined(__has_include)')).toBe('yes.h');
@@ -261,6 +266,31 @@ describe('__has_include', () => {
   test('takes a computed operand, and one from a macro around it', () => {
     expect(answers('__has_include(H)', '#define H "yes.h"')).toBe('yes.h');
     expect(answers('HAS("yes.h") && !HAS(<none/x(1).h>)', '#define HAS(x) __has_include(x)')).toBe('yes.h');
+  });
+
+  test('takes names in angles for macros where a macro gives them', () => {
+    const files = { 'i/u/u.h': '', 'i/1/h.h': '' };
+    for (const [name, text] of Object.entries(files)) scratch.write(name, text);
+    for (const family of ['gcc', 'clang'] as const) {
+      const unit: Partial<EvaluatedUnit> = { angle: ['i'], predefined: ['u 1'], family };
+      const holds = (condition: string, before = '') => answers(condition, before, unit).endsWith('yes.h');
+      expect(holds('__has_include(<u/u.h>) && !__has_include(<u/h.h>)')).toBe(true);
+      expect(holds('HAS(<u/u.h>)', '#define HAS __has_include')).toBe(true);
+      expect(holds('M', '#define M __has_include(<u/h.h>) && !__has_include(<u/u.h>)')).toBe(true);
+      expect(holds('ID(__has_include(<u/h.h>))', '#define ID(x) x')).toBe(true);
+    }
+    const opened = '#define OPEN __has_include(';
+    expect(answers('OPEN <u/u.h>)', opened, { angle: ['i'], predefined: ['u 1'] })).toBe('yes.h');
+    expect(answers('OPEN <u/u.h>)', opened, { angle: ['i'], predefined: ['u 1'], family: 'clang' })).toBe('no.h');
+  });
+
+  test('takes one space in angles as it is, and is given up for more, and for any that a macro gives', () => {
+    for (const name of ['i/f g.h', 'i/t.h ']) scratch.write(name, '');
+    const unit = { angle: ['i'] };
+    expect(answers('__has_include(<f g.h>) && __has_include(<t.h >)', '', unit)).toBe('yes.h');
+    expect(answers('__has_include(<f  g.h>)', '', unit)).toBe('unclear-expression');
+    expect(answers('HAS', '#define HAS __has_include(<f g.h>)', unit)).toBe('unclear-expression');
+    expect(answers('HAS', '#define HAS __has_include(<t.h >)', unit)).toBe('unclear-expression');
   });
 
   test('without a name is given up', () => {
