@@ -63,6 +63,8 @@ export interface SearchOptions {
   /** gcc prints the real path of a system header where that is shorter */
   readonly canonicalSystemHeaders: boolean;
   readonly realPath: (version: FileVersion) => string | undefined;
+  /** how many names with the places that they were looked for from are remembered; beyond it all are forgotten */
+  readonly limit?: number;
 }
 
 /** What one translation unit looked at. */
@@ -80,6 +82,8 @@ export interface Trail {
 interface Looked extends Pick<Trail, 'folders' | 'absent'> {
   readonly reached: string[];
 }
+
+const knownLimit = 50_000;
 
 let trails = 0;
 
@@ -110,6 +114,11 @@ export class IncludeSearch {
       ...angle.map((spelled, at) => folder(spelled, search.angle[at] ?? '', true)),
     ];
     this.#angleFrom = quote.length;
+  }
+
+  /** How many lookups are remembered. */
+  get size(): number {
+    return this.#known.size;
   }
 
   /** A file by the name that the command line gives. */
@@ -170,6 +179,8 @@ export class IncludeSearch {
     let known = this.#known.get(key);
     if (known === undefined) {
       known = { key, reached: [], folders: [], absent: [], trail: undefined, found: undefined };
+      // whoever holds one that is forgotten can go on with it: each is compared with the disk before it is used
+      if (this.#known.size >= (this.#options.limit ?? knownLimit)) this.#known.clear();
       this.#known.set(key, known);
     }
     if (!next) memo.lookup = { search: this, folder: beside?.folder, known };

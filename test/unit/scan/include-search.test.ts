@@ -21,9 +21,10 @@ interface Chain {
   readonly system?: readonly string[];
   readonly family?: 'gcc' | 'clang';
   readonly real?: Readonly<Record<string, string>>;
+  readonly limit?: number;
 }
 
-function searchOf({ quote = [], angle = [], system = [], family = 'gcc', real = {} }: Chain) {
+function searchOf({ quote = [], angle = [], system = [], family = 'gcc', real = {}, limit }: Chain) {
   const absolute = (path: string) => (path.startsWith('/') ? path : `${scratch.path}/${path}`);
   const table = new FileTable({ digests: new StatFileDigests(new PathStats(), new StatCache(undefined)) });
   return new IncludeSearch(table, {
@@ -40,6 +41,7 @@ function searchOf({ quote = [], angle = [], system = [], family = 'gcc', real = 
     projectFolders: new Set(angle.filter((path) => !system.includes(path))),
     canonicalSystemHeaders: Object.keys(real).length > 0,
     realPath: ({ path }) => real[path],
+    ...(limit !== undefined && { limit }),
   });
 }
 
@@ -150,6 +152,38 @@ describe('a search that is repeated', () => {
     expect([...two.folders]).toEqual([...one.folders]);
     expect(one.folders.size).toBe(2);
   });
+});
+
+test('a search that has become too much is forgotten, and whoever remembers it himself still finds what is there', () => {
+  for (const name of ['one.h', 'two.h', 'three.h']) scratch.write(`i/${name}`, '');
+  const search = searchOf({ angle: ['i'], limit: 2 });
+  const memo = {};
+  const remembered = () =>
+    search.find('one.h', 'angle', false, search.open('a.c'), performance.now(), newTrail(), memo);
+  expect(remembered()?.opened.name).toBe('i/one.h');
+  expect(nameOf(search, 'two.h', 'angle')).toBe('i/two.h');
+  expect(search.size).toBe(2);
+  expect(nameOf(search, 'three.h', 'angle')).toBe('i/three.h');
+  expect(search.size).toBe(1);
+  expect(remembered()?.opened.name).toBe('i/one.h');
+  rmSync(`${scratch.path}/i/one.h`);
+  expect([remembered(), found(search, 'one.h', 'angle')]).toEqual([undefined, undefined]);
+});
+
+test('gcc takes a directory for one of the system as whoever looked beside himself in it first, in one unit', () => {
+  scratch.write('d/h.h', '');
+  const entry = `${scratch.path}/d/./h.h`;
+  const search = searchOf({ real: { [entry]: `${scratch.path}/d/h.h` } });
+  const from = (system: boolean) => ({ ...search.open(`${scratch.path}/d/a.h`), system });
+  const names = (...systems: boolean[]) => {
+    const looked = newTrail();
+    return systems.map(
+      (each) => search.find('./h.h', 'quote', false, from(each), performance.now(), looked)?.opened.name,
+    );
+  };
+  const short = `${scratch.path}/d/h.h`;
+  expect(names(true, false)).toEqual([short, short]);
+  expect(names(false, true)).toEqual([entry, entry]);
 });
 
 test('gcc opens a header of the system by its real path where that is shorter, and the entry stays part of it', () => {
