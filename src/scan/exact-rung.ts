@@ -10,13 +10,14 @@ import { precompiledShadows } from './compiler-rung.ts';
 import type { Question } from './dialect-probe.ts';
 import type { DirectiveCache } from './directive-cache.ts';
 import type { Dialect, SourceDirectives } from './directives.ts';
+import { Unclear, type Evaluation, type UnclearReason, type UnitText } from './evaluation.ts';
 import type { FileTable, FileVersion, FolderAnswers, TableFile } from './file-table.ts';
 import { FolderNames } from './folder-names.ts';
 import { fromBytes, IncludeSearch, parentOf, toBytes } from './include-search.ts';
 import { Macro } from './macro.ts';
 import { isDirectory } from './path-stats.ts';
 import { nameNumber } from './preprocessor-tokens.ts';
-import { evaluateUnit, Unclear, type Evaluation, type UnclearReason, type UnitText } from './preprocessor.ts';
+import { evaluateUnit } from './preprocessor.ts';
 import type { Closure, ClosureScanner, ScanFailure, ScanUnit } from './scanner.ts';
 import { inside } from './system-trees.ts';
 

@@ -5,7 +5,7 @@ import type { Result } from '../base/result.ts';
 import type { ParsedCompile } from '../compiler/parsed-compile.ts';
 import type { InputReason } from '../model/failure.ts';
 import type { FileRecord } from '../model/inputs.ts';
-import type { UnclearReason } from './preprocessor.ts';
+import type { UnclearReason } from './evaluation.ts';
 
 export interface ScanUnit {
   readonly compile: ParsedCompile;

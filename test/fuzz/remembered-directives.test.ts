@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
 import fc from 'fast-check';
-import type { Evaluation } from '../../src/scan/preprocessor.ts';
+import type { Evaluation } from '../../src/scan/evaluation.ts';
 import { headerMacros, switchMacros, valueMacros } from '../support/include-expressions.ts';
 import { argumentsAt, describeTree, includeTrees, writeTree, type IncludeTree } from '../support/include-tree.ts';
 import { scratchFolder, type ScratchFolder } from '../support/scratch-folder.ts';

@@ -2,13 +2,14 @@
 
 import { lexDirectives } from '../../src/scan/directive-lexer.ts';
 import type { Dialect, SourceDirectives } from '../../src/scan/directives.ts';
+import { Unclear, type Evaluation, type UnclearReason } from '../../src/scan/evaluation.ts';
 import { StatFileDigests } from '../../src/scan/file-digests.ts';
 import { FileTable, type FileVersion } from '../../src/scan/file-table.ts';
 import { FolderNames } from '../../src/scan/folder-names.ts';
 import { IncludeSearch } from '../../src/scan/include-search.ts';
 import { macroOf, type Macro } from '../../src/scan/macro.ts';
 import { PathStats } from '../../src/scan/path-stats.ts';
-import { evaluateUnit, Unclear, type Evaluation, type UnclearReason } from '../../src/scan/preprocessor.ts';
+import { evaluateUnit } from '../../src/scan/preprocessor.ts';
 import type { SearchPaths } from '../../src/scan/search-paths.ts';
 import { StatCache } from '../../src/scan/stat-cache.ts';
 

@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
-import { unclearReasons } from '../../../src/scan/preprocessor.ts';
+import { unclearReasons } from '../../../src/scan/evaluation.ts';
 import { clusterReasons, commandReasons, inputReasons, remoteFailureReasons } from '../../../src/model/failure.ts';
 
 interface Row {
