@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { childProcesses } from '../../test/support/child-processes.ts';
 import { describeTree, includeTrees, writeTree, type IncludeTree } from '../../test/support/include-tree.ts';
 import type { Processes } from '../../src/model/processes.ts';
+import { rehearsalText, sampledRehearsals, type Rehearsal } from '../../test/support/rehearsals.ts';
 import { scanParts } from '../../test/support/scan-parts.ts';
 import { treeCompilers, treeTrials, type TrialResult } from '../../test/support/tree-trial.ts';
 import { reduceTree } from './reduce.ts';
@@ -99,14 +100,16 @@ function firstError(text: string): string {
     .slice(0, 90);
 }
 
-async function keep(tree: IncludeTree, number: number): Promise<void> {
-  const results = await trials.run(tree);
+async function keep(tree: IncludeTree, rehearsals: readonly Rehearsal[], number: number): Promise<void> {
+  const results = await trials.run(tree, rehearsals);
   const name = String(number).padStart(3, '0');
   mkdirSync(join(folder, name), { recursive: true });
   writeTree(tree, join(folder, name));
   const said = results.map((each) => `${each.compiler}: ${each.fault ?? 'fine'}`).join('\n');
-  writeFileSync(join(folder, `${name}.txt`), `${said}\n${describeTree(tree)}\n`);
-  console.log(`\n=== failing tree ${name}\n${said}\n${describeTree(tree)}\n`);
+  const before = rehearsals.map((each) => `--- scanned before\n${rehearsalText(each, tree)}`).join('');
+  const told = `${said}\n${describeTree(tree)}\n${before}`;
+  writeFileSync(join(folder, `${name}.txt`), told);
+  console.log(`\n=== failing tree ${name}\n${told}\n`);
 }
 
 /** What went wrong, without names: only a few failing trees of each kind are made small and kept. */
@@ -133,25 +136,24 @@ async function lane(): Promise<void> {
     const number = next;
     const [tree] = fc.sample(fc.noBias(includeTrees), { seed: seed * 1_000_003 + number, numRuns: 1 });
     if (tree === undefined) return;
-    const results = await trials.run(tree);
+    const rehearsals = sampledRehearsals(seed * 1_000_003 + number);
+    const results = await trials.run(tree, rehearsals);
     results.forEach(note);
     for (const result of results.filter(isWanted)) {
       const kind = kindOf(result);
       count(faultKinds, kind);
       if (kept >= keptFailures || (reducedOf.get(kind) ?? 0) >= reductionsOfAKind) continue;
       count(reducedOf, kind);
-      const small = await reduceTree(
-        tree,
-        async (smaller) =>
-          (await trials.run(smaller, [result.compiler])).some((each) => isWanted(each) && kindOf(each) === kind),
-        reductionLimit,
-      );
+      const isLike = async (other: IncludeTree, before: readonly Rehearsal[]) =>
+        (await trials.run(other, before, [result.compiler])).some((each) => isWanted(each) && kindOf(each) === kind);
+      const needed = (await isLike(tree, [])) ? [] : rehearsals;
+      const small = await reduceTree(tree, (smaller) => isLike(smaller, needed), reductionLimit);
       const words = new Set(small.files.flatMap(({ content }) => content.match(tellingWords) ?? []));
       const signature = `${kind}; ${[...words].sort().join(' ')}`;
       count(signatures, signature);
       if ((signatures.get(signature) ?? 0) > 2) continue;
       kept += 1;
-      await keep(small, kept);
+      await keep(small, needed, kept);
     }
     if (number % 500 === 0) console.log(`${number} trees, ${((performance.now() - startMs) / 1000).toFixed(0)} s`);
   }

@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { childProcesses } from '../support/child-processes.ts';
 import type { IncludeTree } from '../support/include-tree.ts';
+import { sampledRehearsals } from '../support/rehearsals.ts';
 import { scanParts } from '../support/scan-parts.ts';
 import { scratchFolder, type ScratchFolder } from '../support/scratch-folder.ts';
 import { treeTrials, type TreeCompiler, type TreeTrials } from '../support/tree-trial.ts';
@@ -245,7 +246,7 @@ const cases: Readonly<Record<string, Case>> = {
 };
 
 test.each(Object.entries(cases))('%s', async (_name, each) => {
-  const results = await trials.run(treeOf(each));
+  const results = await trials.run(treeOf(each), sampledRehearsals(1));
   expect(results.length).toBeGreaterThan(0);
   for (const { compiler, comparison, fault } of results) {
     expect([compiler, fault]).toEqual([compiler, undefined]);

@@ -3,43 +3,21 @@
 
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, dirname, extname, join } from 'node:path';
+import { dirname, extname, join } from 'node:path';
 import fc from 'fast-check';
 import type { Evaluation } from '../../src/scan/evaluation.ts';
-import { headerMacros, switchMacros, valueMacros } from '../support/include-expressions.ts';
 import { argumentsAt, describeTree, includeTrees, writeTree, type IncludeTree } from '../support/include-tree.ts';
+import { rehearsals, rehearsalText, rehearsedMacros as macros } from '../support/rehearsals.ts';
 import { scratchFolder, type ScratchFolder } from '../support/scratch-folder.ts';
 import { evaluator, type EvaluatedProject } from '../support/unit-evaluation.ts';
 
 const budgetMs = Number(process.env['ICETS_FUZZ_MS'] ?? 5000);
-const macros = [...valueMacros, ...switchMacros, ...headerMacros];
 
 let scratch: ScratchFolder;
 beforeAll(() => {
   scratch = scratchFolder('memory-fuzz');
 });
 afterAll(() => scratch.remove());
-
-/** Lines before the tree's own text, and how often that follows. */
-interface Variant {
-  readonly lines: readonly string[];
-  readonly times: number;
-  readonly headers: readonly string[];
-}
-
-const variant: fc.Arbitrary<Variant> = fc.record({
-  lines: fc.array(
-    fc
-      .tuple(
-        fc.constantFrom(...macros),
-        fc.constantFrom('#undef @', '#define @', '#define @ 0', '#define @ 1', '#define @ 2'),
-      )
-      .map(([name, line]) => line.replace('@', name)),
-    { maxLength: 6 },
-  ),
-  times: fc.constantFrom(0, 1, 1, 1, 2),
-  headers: fc.array(fc.constantFrom('a.h', 'b.h', 'c.hpp', 'd.def', 'e-1.h', 'f g.h'), { maxLength: 4 }),
-});
 
 /** What is left of the macros at the end is seen by what is included then. */
 const observed = macros.map((name) => `#ifdef ${name}\n#include "seen/${name}.h"\n#endif`).join('\n');
@@ -75,42 +53,32 @@ function told(evaluation: Evaluation | string) {
 
 test('an evaluation that remembers others finds what one finds that remembers nothing', () => {
   let same = 0;
-  const property = fc.property(
-    fc.noBias(includeTrees),
-    fc.array(variant, { minLength: 3, maxLength: 6 }),
-    (tree, all) => {
-      const root = mkdtempSync(join(scratch.path, 'tree-'));
-      try {
-        writeTree(tree, root);
-        const project = projectOf(tree, root);
-        mkdirSync(join(project.cwd, 'seen'), { recursive: true });
-        for (const name of macros) writeFileSync(join(project.cwd, `seen/${name}.h`), '');
-        const source = tree.argv.at(-1) ?? '';
-        const own = basename(source).replaceAll('@ROOT@', root);
-        const remembering = evaluator(project);
-        all.forEach(({ lines, times, headers }, number) => {
-          const name = join(dirname(source), `variant-${number}${extname(source)}`).replaceAll('@ROOT@', root);
-          const text = [
-            ...lines,
-            ...headers.map((header) => `#if __has_include("${header}")\n#include "${header}"\n#endif`),
-            ...Array.from({ length: times }, () => `#include "${own}"`),
-            observed,
-          ];
-          writeFileSync(name.startsWith('/') ? name : join(project.cwd, name), `${text.join('\n')}\n`, 'latin1');
-          const remembered = told(remembering({ source: name }));
-          const alone = told(evaluator(project)({ source: name }));
-          try {
-            expect(remembered).toEqual(alone);
-          } catch (error) {
-            throw new Error(`${String(error)}\n${text.join('\n')}\n${describeTree(tree)}`);
-          }
-          if (typeof remembered !== 'string') same += 1;
-        });
-      } finally {
-        rmSync(root, { recursive: true, force: true });
-      }
-    },
-  );
+  const property = fc.property(fc.noBias(includeTrees), rehearsals, (tree, all) => {
+    const root = mkdtempSync(join(scratch.path, 'tree-'));
+    try {
+      writeTree(tree, root);
+      const project = projectOf(tree, root);
+      mkdirSync(join(project.cwd, 'seen'), { recursive: true });
+      for (const name of macros) writeFileSync(join(project.cwd, `seen/${name}.h`), '');
+      const source = tree.argv.at(-1) ?? '';
+      const remembering = evaluator(project);
+      all.forEach((rehearsal, number) => {
+        const name = join(dirname(source), `variant-${number}${extname(source)}`).replaceAll('@ROOT@', root);
+        const text = `${rehearsalText(rehearsal, tree)}${observed}\n`;
+        writeFileSync(name.startsWith('/') ? name : join(project.cwd, name), text, 'latin1');
+        const remembered = told(remembering({ source: name }));
+        const alone = told(evaluator(project)({ source: name }));
+        try {
+          expect(remembered).toEqual(alone);
+        } catch (error) {
+          throw new Error(`${String(error)}\n${text}${describeTree(tree)}`);
+        }
+        if (typeof remembered !== 'string') same += 1;
+      });
+    } finally {
+      rmSync(root, { recursive: true, force: true });
+    }
+  });
   fc.assert(property, { numRuns: 1_000_000, interruptAfterTimeLimit: budgetMs, markInterruptAsFailure: false });
   expect(same).toBeGreaterThan(0);
 });

@@ -6,6 +6,7 @@ import { err, ok, type Result } from '../../src/base/result.ts';
 import type { Closure, ClosureScanner, ScanFailure } from '../../src/scan/scanner.ts';
 import { childProcesses } from '../support/child-processes.ts';
 import { describeTree, includeTrees } from '../support/include-tree.ts';
+import { rehearsals } from '../support/rehearsals.ts';
 import { scanParts, type ScanParts } from '../support/scan-parts.ts';
 import { scratchFolder, type ScratchFolder } from '../support/scratch-folder.ts';
 import { treeTrials } from '../support/tree-trial.ts';
@@ -26,8 +27,8 @@ const trialsOf = (scanner: ClosureScanner) =>
 test("an exact closure has the compiler's own list, and none is given where a header is missing", async () => {
   const trials = await trialsOf(parts.exact);
   let answers = 0;
-  const property = fc.asyncProperty(fc.noBias(includeTrees), async (tree) => {
-    for (const { compiler, comparison, fault } of await trials.run(tree)) {
+  const property = fc.asyncProperty(fc.noBias(includeTrees), fc.noBias(rehearsals), async (tree, before) => {
+    for (const { compiler, comparison, fault } of await trials.run(tree, before)) {
       if (fault !== undefined) throw new Error(`${compiler}: ${fault}\n${describeTree(tree)}`);
       if (comparison.kind === 'both') answers += 1;
     }
@@ -65,7 +66,7 @@ test.each(Object.entries(faults))('a scanner that %s is found out', async (_name
   const trials = await trialsOf(new FaultyScanner(parts.compiler, spoil));
   let found = 0;
   for (const tree of fc.sample(fc.noBias(includeTrees), { numRuns: 4, seed: 5 })) {
-    for (const { comparison, fault } of await trials.run(tree)) {
+    for (const { comparison, fault } of await trials.run(tree, [])) {
       if (comparison.kind !== 'both') continue;
       expect(fault).toBeDefined();
       found += 1;
@@ -90,9 +91,9 @@ test('a scanner that answers though a header is missing is found out', async () 
   };
   const bold = new FaultyScanner(parts.exact, (closure) => closure);
   bold.scan = () => Promise.resolve(ok(empty));
-  const results = await (await trialsOf(bold)).run(tree);
+  const results = await (await trialsOf(bold)).run(tree, []);
   for (const { fault } of results) expect(fault).toMatch(/a header is missing/);
   bold.scan = () => Promise.resolve(err({ reason: 'scan-failed', message: 'no' }));
-  for (const { fault } of await (await trialsOf(bold)).run(tree)) expect(fault).toBeUndefined();
+  for (const { fault } of await (await trialsOf(bold)).run(tree, [])) expect(fault).toBeUndefined();
   expect(results.length).toBeGreaterThan(0);
 });
