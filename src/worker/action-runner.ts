@@ -5,11 +5,11 @@ import { err, ok, type Result } from '../base/result.ts';
 import type { Semaphore } from '../base/semaphore.ts';
 import { Timings, type ActionResult } from '../model/action.ts';
 import type { BlobStore } from '../model/blob-store.ts';
-import type { Digest } from '../model/digest.ts';
+import { digestKey, type Digest } from '../model/digest.ts';
 import type { RemoteFailure } from '../model/failure.ts';
 import type { ProcessLimits, Processes } from '../model/processes.ts';
 import { layOutAction, type ActionCommand, type ActionLayout } from '../sandbox/action-layout.ts';
-import { copyWritable, type ActionRoot } from '../sandbox/action-root.ts';
+import { copyWritable, type ActionRoot, type RootChange } from '../sandbox/action-root.ts';
 import { collectOutput } from '../sandbox/output-collection.ts';
 import { isEntryName } from '../sandbox/root-tree.ts';
 import { runSandboxed, type SandboxAbility, type SandboxExit } from '../sandbox/sandbox-process.ts';
@@ -17,6 +17,7 @@ import { blobMtimeSeconds } from '../store/disk-store.ts';
 import { cancelled, type BlobFetcher } from './blob-fetcher.ts';
 import { readAction } from './command-reader.ts';
 import type { InputLoader, MountPath } from './input-loader.ts';
+import type { PathOf } from './own-files.ts';
 import { prepareResult, uploadBlobs, type ActionProduct } from './result-upload.ts';
 import type { RootPool } from './root-pool.ts';
 import type { Trash } from './trash.ts';
@@ -213,7 +214,7 @@ export class ActionRunner {
     const digests = files.map(({ digest }) => digest);
     const pin = fetcher.store.pin(digests);
     try {
-      const fetched = await fetcher.fetch(digests, blobs, signal);
+      const fetched = await fetcher.fetch(digests, blobs, signal, pathsOf(change));
       if (!fetched.ok) return fetched;
       const source = await fetcher.paths(files);
       if (!source.ok) return source;
@@ -261,7 +262,7 @@ async function holdTrees(
   const failures = await Promise.all(
     layout.binds.map(async ({ target, source }) => {
       if (source.kind !== 'tree') return undefined;
-      const tree = await trees.hold(source.digest, source.copy, blobs, signal);
+      const tree = await trees.hold({ digest: source.digest, copy: source.copy, path: target }, blobs, signal);
       if (!tree.ok) return tree.error;
       holdings.add(() => {
         tree.value.release();
@@ -272,6 +273,17 @@ async function holdTrees(
   );
   const failure = failures.find((one) => one !== undefined);
   return failure === undefined ? ok(held) : err(failure);
+}
+
+/** The paths that the files of a change will have for the action; they are listed when the first is asked for. */
+function pathsOf({ steps }: RootChange): PathOf {
+  let paths: Map<string, string> | undefined;
+  return (digest) => {
+    paths ??= new Map(
+      steps.flatMap(({ path, entry }) => (entry.kind === 'file' ? [[digestKey(entry.digest), path]] : [])),
+    );
+    return paths.get(digestKey(digest));
+  };
 }
 
 /** Hints that name no plain absolute path below the root are passed over. */

@@ -7,9 +7,13 @@ import type { BlobStore } from '../model/blob-store.ts';
 import { digestKey, digestOf, sameDigest, type Digest } from '../model/digest.ts';
 import type { RemoteFailure } from '../model/failure.ts';
 import type { DiskStore } from '../store/disk-store.ts';
+import { OwnFiles, type PathOf } from './own-files.ts';
 
 /** What the worker needs of its own store. */
-export type WorkerStore = Pick<DiskStore, 'findMissing' | 'pin' | 'write' | 'writeMany' | 'openWrite' | 'pathFor'>;
+export type WorkerStore = Pick<
+  DiskStore,
+  'findMissing' | 'pin' | 'write' | 'writeMany' | 'writeFile' | 'openWrite' | 'pathFor'
+>;
 
 export const batchBytes = 1024 * 1024;
 const batchBlobs = 1000;
@@ -76,17 +80,33 @@ async function readChunks(
   return ok([bytes]);
 }
 
+/** Where the blobs of one lease come from. */
+interface Source {
+  readonly from: BlobStore;
+  readonly signal: AbortSignal;
+  readonly pathOf: PathOf;
+}
+
 export class BlobFetcher {
   readonly #flights = new Map<string, Promise<Result<void, RemoteFailure>>>();
   readonly #transfers = new Semaphore(concurrentTransfers);
 
-  constructor(readonly store: WorkerStore) {}
+  constructor(
+    readonly store: WorkerStore,
+    readonly ownFiles = new OwnFiles(),
+  ) {}
 
   /**
    * Makes sure that the worker's store has these blobs. Pin them first.
    * `missing-blob` when the scheduler's store lacks one, else what either store says.
+   * @param pathOf a blob that this machine has as a system file at that path is taken from there
    */
-  async fetch(digests: readonly Digest[], from: BlobStore, signal: AbortSignal): Promise<Result<void, RemoteFailure>> {
+  async fetch(
+    digests: readonly Digest[],
+    from: BlobStore,
+    signal: AbortSignal,
+    pathOf: PathOf = () => undefined,
+  ): Promise<Result<void, RemoteFailure>> {
     let wanted = [...new Map(digests.map((digest) => [digestKey(digest), digest])).values()];
     for (let attempt = 0; attempt < attempts; attempt++) {
       if (wanted.length === 0) return ok(undefined);
@@ -95,7 +115,7 @@ export class BlobFetcher {
       if (!missing.ok) return missing;
       wanted = [...missing.value];
       if (wanted.length === 0) return ok(undefined);
-      const done = await Promise.all(this.#join(wanted, from, signal));
+      const done = await Promise.all(this.#join(wanted, { from, signal, pathOf }));
       const failure = done.find((result) => !result.ok && result.error.reason !== 'cancelled');
       if (failure !== undefined) return failure;
       // A flight that another lease started ends with that lease; what it left is asked for again.
@@ -123,7 +143,7 @@ export class BlobFetcher {
     });
   }
 
-  #join(wanted: readonly Digest[], from: BlobStore, signal: AbortSignal): Set<Promise<Result<void, RemoteFailure>>> {
+  #join(wanted: readonly Digest[], source: Source): Set<Promise<Result<void, RemoteFailure>>> {
     const flights = new Set<Promise<Result<void, RemoteFailure>>>();
     const mine: Digest[] = [];
     for (const digest of wanted) {
@@ -132,7 +152,7 @@ export class BlobFetcher {
       else flights.add(flight);
     }
     for (const batch of batchesOf(mine)) {
-      const flight = this.#transfer(batch, from, signal).finally(() => {
+      const flight = this.#transfer(batch, source).finally(() => {
         for (const digest of batch) this.#flights.delete(digestKey(digest));
       });
       for (const digest of batch) this.#flights.set(digestKey(digest), flight);
@@ -141,22 +161,38 @@ export class BlobFetcher {
     return flights;
   }
 
-  async #transfer(
-    batch: readonly Digest[],
-    from: BlobStore,
-    signal: AbortSignal,
-  ): Promise<Result<void, RemoteFailure>> {
+  async #transfer(batch: readonly Digest[], source: Source): Promise<Result<void, RemoteFailure>> {
+    const { from, signal, pathOf } = source;
     const permit = await this.#transfers.acquire(signal);
     if (permit === undefined) return err(cancelled);
     try {
       const [first] = batch;
-      if (first !== undefined && first.sizeBytes > batchBytes) return await this.#transferLarge(first, from, signal);
-      const blobs = await readVerified(from, batch, signal);
-      if (!blobs.ok) return blobs;
-      return await this.store.writeMany(batch.map((digest, index) => ({ digest, bytes: blobs.value[index]! })));
+      if (first !== undefined && first.sizeBytes > batchBytes) {
+        return (await this.#adoptLarge(first, pathOf)) ? ok(undefined) : await this.#transferLarge(first, from, signal);
+      }
+      const own = await Promise.all(batch.map((digest) => this.#readOwn(digest, pathOf)));
+      const rest = batch.filter((_, index) => own[index] === undefined);
+      const received = await readVerified(from, rest, signal);
+      if (!received.ok) return received;
+      const others = received.value.values();
+      return await this.store.writeMany(
+        batch.map((digest, index) => ({ digest, bytes: own[index] ?? others.next().value! })),
+      );
     } finally {
       permit.release();
     }
+  }
+
+  async #readOwn(digest: Digest, pathOf: PathOf): Promise<Uint8Array | undefined> {
+    const path = pathOf(digest);
+    return path === undefined ? undefined : await this.ownFiles.read(digest, path);
+  }
+
+  /** Other bytes of the same size are found out by the store; then the blob is sent after all. */
+  async #adoptLarge(digest: Digest, pathOf: PathOf): Promise<boolean> {
+    const path = pathOf(digest);
+    if (path === undefined || !(await this.ownFiles.mayHave(digest, path))) return false;
+    return (await this.store.writeFile(digest, path)).ok;
   }
 
   async #transferLarge(digest: Digest, from: BlobStore, signal: AbortSignal): Promise<Result<void, RemoteFailure>> {

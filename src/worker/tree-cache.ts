@@ -21,6 +21,14 @@ export interface HeldTree {
   release(): void;
 }
 
+export interface WantedTree {
+  readonly digest: Digest;
+  /** tells apart several uses within one action: two paths must not share files */
+  readonly copy: number;
+  /** the absolute path at which the action sees it; this machine's own files there are taken where they are the same */
+  readonly path: string;
+}
+
 export interface TreeCacheOptions {
   /** its own directory */
   readonly directory: string;
@@ -43,6 +51,13 @@ interface Marker {
   readonly version: 1;
   readonly boot: string;
   readonly bytes: number;
+}
+
+interface TreeFile {
+  readonly path: string;
+  /** the same file as the action sees it, and as this machine may have it */
+  readonly own: string;
+  readonly file: RootFile;
 }
 
 const filesPerBatch = 256;
@@ -77,21 +92,13 @@ export class TreeCache {
     return sum;
   }
 
-  /**
-   * The tree on disk, made when it is not there.
-   * @param copy tells apart several uses within one action: two paths must not share files
-   */
-  async hold(
-    digest: Digest,
-    copy: number,
-    from: BlobStore,
-    signal: AbortSignal,
-  ): Promise<Result<HeldTree, RemoteFailure>> {
-    const name = `${digest.hash}-${digest.sizeBytes}.${copy}`;
+  /** The tree on disk, made when it is not there. */
+  async hold(wanted: WantedTree, from: BlobStore, signal: AbortSignal): Promise<Result<HeldTree, RemoteFailure>> {
+    const name = `${wanted.digest.hash}-${wanted.digest.sizeBytes}.${wanted.copy}`;
     for (;;) {
       const tree = this.#trees.get(name);
       if (tree !== undefined) return ok(this.#lend(name, tree));
-      const made = await this.#flights.run(name, signal, (own) => this.#make(name, digest, from, own));
+      const made = await this.#flights.run(name, signal, (own) => this.#make(name, wanted, from, own));
       if (made === undefined || signal.aborted) return err(cancelled);
       if (!made.ok) return made;
     }
@@ -122,7 +129,7 @@ export class TreeCache {
 
   async #make(
     name: string,
-    digest: Digest,
+    { digest, path }: WantedTree,
     from: BlobStore,
     signal: AbortSignal,
   ): Promise<Result<void, RemoteFailure>> {
@@ -131,8 +138,8 @@ export class TreeCache {
     const aside = `${this.#options.directory}/building-${process.pid}-${(this.#building += 1)}`;
     try {
       await mkdir(`${aside}/tree`, { recursive: true });
-      const files: { readonly path: string; readonly file: RootFile }[] = [];
-      await layDirectories(loaded.value, `${aside}/tree`, files);
+      const files: TreeFile[] = [];
+      await layDirectories(loaded.value, { aside: `${aside}/tree`, own: path }, files);
       for (let start = 0; start < files.length; start += filesPerBatch) {
         if (signal.aborted) return err(cancelled);
         const copied = await this.#copy(files.slice(start, start + filesPerBatch), from, signal);
@@ -151,16 +158,13 @@ export class TreeCache {
     }
   }
 
-  async #copy(
-    files: readonly { readonly path: string; readonly file: RootFile }[],
-    from: BlobStore,
-    signal: AbortSignal,
-  ): Promise<Result<void, RemoteFailure>> {
+  async #copy(files: readonly TreeFile[], from: BlobStore, signal: AbortSignal): Promise<Result<void, RemoteFailure>> {
     const { fetcher, inputMtimeSeconds } = this.#options;
     const digests = files.map(({ file }) => file.digest);
     const pin = fetcher.store.pin(digests);
     try {
-      const fetched = await fetcher.fetch(digests, from, signal);
+      const own = new Map(files.map(({ file, own: path }) => [digestKey(file.digest), path]));
+      const fetched = await fetcher.fetch(digests, from, signal, (digest) => own.get(digestKey(digest)));
       if (!fetched.ok) return fetched;
       const source = await fetcher.paths(files.map(({ file }) => file));
       if (!source.ok) return source;
@@ -205,21 +209,21 @@ export class TreeCache {
 
 async function layDirectories(
   directory: RootDirectory,
-  path: string,
-  files: { readonly path: string; readonly file: RootFile }[],
+  paths: { readonly aside: string; readonly own: string },
+  files: TreeFile[],
 ): Promise<void> {
   for (const [name, entry] of directory.entries) {
-    const here = `${path}/${name}`;
+    const here = { aside: `${paths.aside}/${name}`, own: `${paths.own}/${name}` };
     switch (entry.kind) {
       case 'directory':
-        await mkdir(here);
+        await mkdir(here.aside);
         await layDirectories(entry, here, files);
         break;
       case 'symlink':
-        await symlink(entry.target, here);
+        await symlink(entry.target, here.aside);
         break;
       case 'file':
-        files.push({ path: here, file: entry });
+        files.push({ path: here.aside, own: here.own, file: entry });
         break;
       case 'mount':
       case 'placeholder':

@@ -1,10 +1,16 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { deferred } from '../../../src/base/deferred.ts';
+import { silentLog } from '../../../src/base/log.ts';
 import { err, ok } from '../../../src/base/result.ts';
 import type { BlobStore } from '../../../src/model/blob-store.ts';
 import { digestKey, digestOf, type Digest } from '../../../src/model/digest.ts';
+import { openDiskStore } from '../../../src/store/disk-store.ts';
 import { MemoryStore } from '../../../src/store/memory-store.ts';
 import { batchesOf, BlobFetcher, type WorkerStore } from '../../../src/worker/blob-fetcher.ts';
+import { OwnFiles } from '../../../src/worker/own-files.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
 const mib = 1024 * 1024;
@@ -92,5 +98,58 @@ describe('BlobFetcher', () => {
     expect(await fetcherOn(memory()).fetch([digest], liar, never())).toMatchObject({
       error: { reason: 'store-failed' },
     });
+  });
+
+  test('what this machine has at the same path is taken from there when the bytes are the same, else sent', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'icets-own-'));
+    const large = Buffer.alloc(1.5 * mib, 'y');
+    const bytes: Record<string, Buffer> = {
+      same: Buffer.from('same'),
+      other: Buffer.from('new!'),
+      absent: Buffer.from('n'),
+      large,
+    };
+    const far = memory();
+    for (const each of Object.values(bytes)) await far.write(digestOf(each), each);
+    writeFileSync(join(folder, 'same'), 'same');
+    writeFileSync(join(folder, 'other'), 'old?');
+    writeFileSync(join(folder, 'large'), large);
+    const paths = new Map(Object.entries(bytes).map(([name, each]) => [digestKey(digestOf(each)), join(folder, name)]));
+    const digests = Object.values(bytes).map((each) => digestOf(each));
+    const run = async (folders: readonly string[]) => {
+      const { store, gate, asked } = slow(far);
+      gate.resolve();
+      const chunks: string[] = [];
+      Object.assign(store, {
+        readChunk: (digest: Digest, offset: number, limit: number) => {
+          chunks.push(digestKey(digest));
+          return far.readChunk(digest, offset, limit);
+        },
+      });
+      const near = await openDiskStore({
+        dir: mkdtempSync(join(folder, 'store-')),
+        limitBytes: 64 * mib,
+        clock: new FakeClock(),
+        log: silentLog,
+      });
+      if (!near.ok) throw new Error(near.error.message);
+      const fetcher = new BlobFetcher(near.value, new OwnFiles(folders));
+      expect(await fetcher.fetch(digests, store, never(), (digest) => paths.get(digestKey(digest)))).toEqual(
+        ok(undefined),
+      );
+      for (const [index, each] of Object.values(bytes).entries()) {
+        const path = await near.value.pathFor(digests[index]!, { executable: false });
+        expect(path.ok && readFileSync(path.value).equals(each)).toBe(true);
+      }
+      await near.value.close();
+      return [...new Set([...asked, ...chunks])].map((key) =>
+        Object.keys(bytes).find((name) => digestKey(digestOf(bytes[name]!)) === key),
+      );
+    };
+    expect(await run([`${folder}/`])).toEqual(['other', 'absent']);
+    writeFileSync(join(folder, 'large'), Buffer.alloc(1.5 * mib, 'z'));
+    expect(await run([`${folder}/`])).toEqual(['other', 'absent', 'large']);
+    expect(await run(['/usr/'])).toEqual(['same', 'other', 'absent', 'large']);
+    rmSync(folder, { recursive: true });
   });
 });

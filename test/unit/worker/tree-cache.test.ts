@@ -53,7 +53,7 @@ async function tree(text: string): Promise<Digest> {
 }
 
 async function hold(cache: TreeCache, digest: Digest, copy = 0): Promise<HeldTree> {
-  const held = await cache.hold(digest, copy, far, new AbortController().signal);
+  const held = await cache.hold({ digest, copy, path: '/usr/tree' }, far, new AbortController().signal);
   if (!held.ok) throw new Error(held.error.message);
   return held.value;
 }
@@ -91,7 +91,7 @@ describe('TreeCache', () => {
     const root = new InputRootBuilder().file('/f', 'late');
     const { digest, bytes } = root.tree().blob;
     await far.write(digest, bytes);
-    const missing = await cache.hold(digest, 0, far, new AbortController().signal);
+    const missing = await cache.hold({ digest, copy: 0, path: '/usr/tree' }, far, new AbortController().signal);
     expect(missing).toMatchObject({ ok: false, error: { reason: 'missing-blob' } });
     expect(readdirSync(join(folder, 'trees'))).toEqual([]);
     await root.storeIn(far);
