@@ -46,8 +46,14 @@ export class ClientLedger {
 }
 
 /**
+ * What a millisecond waited weighs against a millisecond of cost. Small, since all that make has started waits for seconds in a
+ * full cluster, and a long unit that has just come must not stand behind it: it would run alone at the end.
+ */
+const waitWeight = 0.1;
+
+/**
  * The order in which queued units choose their places: returned ones first, then always the least served client's most
- * urgent unit. Urgent is long or old: a millisecond waited weighs as much as a millisecond of cost, so nothing starves.
+ * urgent unit. Urgent is long, and a little also old, so that nothing starves.
  */
 export function fairOrder(
   queued: readonly QueuedUnit[],
@@ -67,7 +73,7 @@ export function fairOrder(
   }
   order.sort((a, b) => b.queuedForMs - a.queuedForMs);
   const rest = [...lines.values()];
-  for (const line of rest) line.units.sort((a, b) => b.costMs + b.queuedForMs - (a.costMs + a.queuedForMs));
+  for (const line of rest) line.units.sort((a, b) => urgency(b) - urgency(a));
   const wanted = Math.min(limit, queued.length);
   while (order.length < wanted) {
     let least = rest[0];
@@ -80,4 +86,8 @@ export function fairOrder(
     if (least.next === least.units.length) rest.splice(rest.indexOf(least), 1);
   }
   return order;
+}
+
+function urgency({ costMs, queuedForMs }: QueuedUnit): number {
+  return costMs + waitWeight * queuedForMs;
 }

@@ -174,12 +174,12 @@ describe('choose', () => {
     expect(assignments.map((each) => each.unit)).toEqual(['back', 'b1']);
   });
 
-  test('lets an old short unit pass a new long one', () => {
-    const { assignments } = decide(
-      [unit('new', { costMs: 9000 }), unit('old', { queuedForMs: 10_000 })],
-      [worker('w')],
-    );
-    expect(assignments[0]?.unit).toBe('old');
+  test('lets a new long unit pass what has waited for seconds, and a very old short unit pass it', () => {
+    const first = (queuedForMs: number) =>
+      decide([unit('old', { costMs: 1000, queuedForMs }), unit('new', { costMs: 4000 })], [worker('w')]).assignments[0]
+        ?.unit;
+    expect(first(10_000)).toBe('new');
+    expect(first(40_000)).toBe('old');
   });
 });
 
