@@ -8,7 +8,7 @@ import { measure } from './measure.mjs';
 import { projects } from './projects.mjs';
 import { measureReference } from './reference.mjs';
 import { families } from './sessions.mjs';
-import { idealSetting, settings, standaloneMode } from './settings.mjs';
+import { idealSetting, settings, standaloneJobs, standaloneMode } from './settings.mjs';
 
 /** @typedef {import('./results.mjs').RunKey} RunKey */
 /** @typedef {import('./sessions.mjs').Family} Family */
@@ -101,7 +101,8 @@ const modeOf = (family, phase) => (phase === 'once' ? family.name : `${family.na
  * @returns {RunKey}
  */
 function keyOf(plan, setting, project, mode, repetition) {
-  const { remoteOnly, jobs, slots, slice } = plan;
+  const { remoteOnly, slots, slice } = plan;
+  const jobs = mode === standaloneMode ? standaloneJobs : plan.jobs;
   const hostSlots = remoteOnly ? 0 : plan.hostSlots;
   return { setting, project: project.name, mode, remoteOnly, jobs, slots, hostSlots, slice, repetition };
 }
@@ -174,12 +175,12 @@ async function runFamily({ plan, conditions, setting, project, family, tree }) {
         const before = await session.counters();
         const log = join(logs, `build-${phase}-${i}.log`);
         const wrap = session.wrap;
-        const measured = await measure(boards, tree, plan.jobs, log, {
+        const key = keyOf(plan, setting.name, project, mode, i);
+        const measured = await measure(boards, tree, key.jobs, log, {
           env: session.env(phase),
           ...(wrap !== undefined && { wrap }),
         });
         const counters = difference(await session.counters(), before);
-        const key = keyOf(plan, setting.name, project, mode, i);
         const when = new Date().toISOString();
         results.add({ v: 1, kind: 'build', ...key, when, build: installed.build, counters, measured });
         const noise = (measured.otherCpuS / measured.wallS).toFixed(2);

@@ -26,7 +26,7 @@ const usage = `usage: npm run bench -- cluster [options]
   --project NAME,...    ${projects.map(({ name, title }) => `${name} (${title})`).join(', ')}
   --mode NAME,...       ${modeNames.join(', ')}
   --remote-only         nothing is compiled on the submitter (distcc, pump, icets)
-  --jobs N              of make and ninja (default 12)
+  --jobs N              of make and ninja (default 48; standalone builds have 12)
   --slots N             compiles at once on each worker (default 2)
   --host-slots N        the same on the submitter (default 2)
   --repeat N            builds of each mode; the median counts (default 3; standalone and tiny: 1)
@@ -43,7 +43,7 @@ const { values: options } = parseArgs({
     project: { type: 'string' },
     mode: { type: 'string' },
     'remote-only': { type: 'boolean', default: false },
-    jobs: { type: 'string', default: '12' },
+    jobs: { type: 'string', default: '48' },
     slots: { type: 'string', default: '2' },
     'host-slots': { type: 'string', default: '2' },
     repeat: { type: 'string', default: '3' },

@@ -32,6 +32,9 @@ function setting(name, submitter, workers) {
 /** The mode in which everything runs on the submitter. */
 export const standaloneMode = 'standalone';
 
+/** Of the build alone, whatever the others have: more compilers at once on one slow core only take each other's caches away. */
+export const standaloneJobs = 12;
+
 /** On whose submitter the build is done alone, for the ideal of all settings. */
 export const idealSetting = setting('normal', 0.4, [0.6, 0.5, 0.3]);
 
