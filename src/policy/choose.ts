@@ -4,7 +4,7 @@
 // place is free the unit is sent; where it is not, the unit stays queued and its turn is reserved in the plan, so that
 // a slower worker is used exactly when waiting for the faster one is predicted to take longer.
 
-import { fairOrder } from './fairness.ts';
+import { fairOrder, longUnits } from './fairness.ts';
 import { defaultSettings } from './snapshot.ts';
 import type { Assignment, Decision, PolicySettings, PolicySnapshot } from './snapshot.ts';
 import { proposeDuplicates } from './stragglers.ts';
@@ -25,7 +25,8 @@ export function choose(snapshot: PolicySnapshot, settings: PolicySettings = defa
   const duplicates = proposeDuplicates(timeline, settings, copied, isSuspect);
   const assignments: Assignment[] = [];
   if (timeline.open > 0) {
-    for (const unit of fairOrder(candidates, snapshot.served, settings.lookahead)) {
+    const long = longUnits(candidates, snapshot.workers);
+    for (const unit of fairOrder(candidates, snapshot.served, settings.lookahead, long)) {
       if (timeline.open <= 0) break;
       const place = timeline.best(unit, false);
       if (place === undefined) continue;

@@ -1,6 +1,7 @@
 // Fairness between clients: who was served how much, and in which order queued units are looked at.
 
-import type { QueuedUnit } from './snapshot.ts';
+import { msPerCost } from './prediction.ts';
+import type { PolicyWorker, QueuedUnit } from './snapshot.ts';
 
 /**
  * Served cost by client. A client that comes (back) starts level with the least served active one, so that it neither
@@ -45,20 +46,23 @@ export class ClientLedger {
   }
 }
 
-/**
- * What a millisecond waited weighs against a millisecond of cost. Small, since all that make has started waits for seconds in a
- * full cluster, and a long unit that has just come must not stand behind it: it would run alone at the end.
- */
-const waitWeight = 0.1;
+/** Which units are long beside all that waits, and how far ahead of their turn they are taken. */
+export interface LongUnits {
+  /** a unit of this cost is long */
+  readonly fromCostMs: number;
+  /** as if it had waited so much longer */
+  readonly headStartMs: number;
+}
 
 /**
  * The order in which queued units choose their places: returned ones first, then always the least served client's most
- * urgent unit. Urgent is long, and a little also old, so that nothing starves.
+ * urgent unit. Urgent is long or old: a millisecond waited weighs as much as a millisecond of cost, so nothing starves.
  */
 export function fairOrder(
   queued: readonly QueuedUnit[],
   served: ReadonlyMap<string, number>,
   limit: number,
+  long: LongUnits,
 ): QueuedUnit[] {
   const order: QueuedUnit[] = [];
   const lines = new Map<string, { served: number; next: number; readonly units: QueuedUnit[] }>();
@@ -73,7 +77,7 @@ export function fairOrder(
   }
   order.sort((a, b) => b.queuedForMs - a.queuedForMs);
   const rest = [...lines.values()];
-  for (const line of rest) line.units.sort((a, b) => urgency(b) - urgency(a));
+  for (const line of rest) line.units.sort((a, b) => urgency(b, long) - urgency(a, long));
   const wanted = Math.min(limit, queued.length);
   while (order.length < wanted) {
     let least = rest[0];
@@ -88,6 +92,19 @@ export function fairOrder(
   return order;
 }
 
-function urgency({ costMs, queuedForMs }: QueuedUnit): number {
-  return costMs + waitWeight * queuedForMs;
+function urgency({ costMs, queuedForMs }: QueuedUnit, { fromCostMs, headStartMs }: LongUnits): number {
+  return costMs + queuedForMs + (costMs >= fromCostMs ? headStartMs : 0);
+}
+
+/**
+ * A unit is long when it would run for half of the time in which the workers do all that is queued: begun in its turn it could be the
+ * last to end, alone. Until then the order of arrival is better, since what make or Ninja starts first is waited for first.
+ */
+export function longUnits(queued: readonly QueuedUnit[], workers: readonly PolicyWorker[]): LongUnits {
+  const able = workers.filter(({ available, slots }) => available && slots > 0);
+  const slots = able.reduce((sum, worker) => sum + worker.slots, 0);
+  const share = queued.reduce((sum, { costMs }) => sum + costMs, 0) / Math.max(1, slots);
+  const pace = able.reduce((sum, worker) => sum + msPerCost(worker) * worker.slots, 0) / Math.max(1, slots);
+  // Predictions may be wrong, hence more than the time in which the queue is done.
+  return { fromCostMs: share / 2, headStartMs: 2 * share * pace };
 }

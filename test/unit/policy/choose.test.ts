@@ -174,12 +174,14 @@ describe('choose', () => {
     expect(assignments.map((each) => each.unit)).toEqual(['back', 'b1']);
   });
 
-  test('lets a new long unit pass what has waited for seconds, and a very old short unit pass it', () => {
-    const first = (queuedForMs: number) =>
-      decide([unit('old', { costMs: 1000, queuedForMs }), unit('new', { costMs: 4000 })], [worker('w')]).assignments[0]
-        ?.unit;
-    expect(first(10_000)).toBe('new');
-    expect(first(40_000)).toBe('old');
+  test('takes units as they came, but one that would be the last to end before what waits, unless that is very old', () => {
+    const first = (oldMs: number, newCostMs: number) => {
+      const old = Array.from({ length: 20 }, (_, i) => unit(`old${i}`, { costMs: 1000, queuedForMs: oldMs - i }));
+      return decide([...old, unit('new', { costMs: newCostMs })], [worker('w', { slots: 2 })]).assignments[0]?.unit;
+    };
+    expect(first(8000, 4000)).toBe('old0');
+    expect(first(8000, 9000)).toBe('new');
+    expect(first(80_000, 9000)).toBe('old0');
   });
 });
 

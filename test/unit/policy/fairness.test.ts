@@ -17,17 +17,19 @@ function units(client: string, count: number, costMs: number): QueuedUnit[] {
   }));
 }
 
+const noneLong = { fromCostMs: Infinity, headStartMs: 0 };
+
 describe('the order of clients', () => {
   test('gives each client the same cost, not the same number of units', () => {
     const queued = [...units('large', 100, 1000), ...units('small', 100, 100)];
-    const first = fairOrder(queued, new Map(), 44).map((unit) => unit.client);
+    const first = fairOrder(queued, new Map(), 44, noneLong).map((unit) => unit.client);
     expect(first.filter((client) => client === 'large')).toHaveLength(4);
     expect(first.filter((client) => client === 'small')).toHaveLength(40);
   });
 
   test('contains every unit once when there is no limit', () => {
     const queued = [...units('a', 7, 10), ...units('b', 3, 1000)];
-    const order = fairOrder(queued, new Map(), Infinity);
+    const order = fairOrder(queued, new Map(), Infinity, noneLong);
     expect(new Set(order)).toEqual(new Set(queued));
     expect(order).toHaveLength(10);
   });
