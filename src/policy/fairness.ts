@@ -46,6 +46,9 @@ export class ClientLedger {
   }
 }
 
+/** what has waited longer goes first whatever comes */
+const longestHeadStartMs = 60_000;
+
 /** Which units are long beside all that waits, and how far ahead of their turn they are taken. */
 export interface LongUnits {
   /** a unit of this cost is long */
@@ -105,6 +108,7 @@ export function longUnits(queued: readonly QueuedUnit[], workers: readonly Polic
   const slots = able.reduce((sum, worker) => sum + worker.slots, 0);
   const share = queued.reduce((sum, { costMs }) => sum + costMs, 0) / Math.max(1, slots);
   const pace = able.reduce((sum, worker) => sum + msPerCost(worker) * worker.slots, 0) / Math.max(1, slots);
-  // Predictions may be wrong, hence more than the time in which the queue is done.
-  return { fromCostMs: share / 2, headStartMs: 2 * share * pace };
+  // What waits came when the queue was longer; predictions may be wrong, hence more than the time in which the queue is done.
+  const oldestMs = queued.reduce((most, { queuedForMs }) => Math.max(most, queuedForMs), 0);
+  return { fromCostMs: share / 2, headStartMs: Math.min(longestHeadStartMs, Math.max(oldestMs, 2 * share * pace)) };
 }
