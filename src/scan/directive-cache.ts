@@ -16,7 +16,7 @@ export interface DirectiveCacheOptions {
   readonly memoryLimit?: number;
 }
 
-const magic = 'icets directives 2\n';
+const magic = 'icets directives 3\n';
 /** key (digest and dialect), payload length, first bytes of the payload's SHA-256 */
 const headBytes = 40 + 4 + 8;
 const flushAtBytes = 1 << 20;

@@ -260,7 +260,7 @@ class DirectiveLexer {
     return end;
   }
 
-  /** The rest of a directive with each comment as one space and without splices. */
+  /** The rest of a directive with each comment as white space and without splices. */
   #logicalLine(at: number): { said: string; end: number } {
     const text = this.#text;
     let said = '';
@@ -284,7 +284,9 @@ class DirectiveLexer {
         const next = this.#spliced(at + 1);
         const after = text.charCodeAt(next);
         if (after === star) {
-          said += `${text.slice(from, at)} `;
+          said += text.slice(from, at);
+          // compilers may read what looks like a comment as part of a header's name
+          said += namesHeaders.test(said) && said.lastIndexOf('<') > said.lastIndexOf('>') ? '\n' : ' ';
           at = from = this.#commentEnd(next + 1);
         } else if (after === slash && this.#dialect.lineComments) {
           return { said: said + text.slice(from, at), end: this.#lineCommentEnd(next + 1) };
@@ -434,6 +436,7 @@ const loneReturn = /\r(?!\n)/;
 const needsCare = /\/[/*\\]|\\[ \t\v\f\r]*$|R"/;
 const namePattern = /^[ \t\v\f\r]*([A-Za-z_]\w*)/;
 const includeStart = /^[ \t\v\f\r]*(?:include|include_next|import|embed)[ \t\v\f\r]*$/;
+const namesHeaders = /^[ \t\v\f\r]*(?:if|elif|include|include_next|import)\b/;
 const operatorPattern = /\b_Pragma[ \t]*\([ \t]*(?:u8|u|U|L)?"((?:[^"\\]|\\.)*)"[ \t]*\)/g;
 
 function unescaped(literal: string): string {

@@ -3,7 +3,7 @@
 import type { Directive } from './directives.ts';
 import type { IncludeForm } from './include-search.ts';
 import { ExpansionUnclear } from './macro-expansion.ts';
-import { isPunctuator, tokenize, tokenizeWithHeaders, type Token } from './preprocessor-tokens.ts';
+import { isPunctuator, tokenize, type Token } from './preprocessor-tokens.ts';
 
 export interface HeaderName {
   readonly form: IncludeForm;
@@ -18,34 +18,34 @@ export function tokensOf(directive: Directive): readonly Token[] {
   return holder.tokens;
 }
 
-const computedOperand = /\b__has_include(?:_next)?\s*\(\s*[A-Za-z_]\w*\s*\([^"]*</;
-const hasIncludeStart = /\b__has_include(?:_next)?\s*\(\s*(?=[A-Za-z_])/g;
-
-/** `__has_include(MACRO(<...>))`: clang reads the operand like that of an #include. */
-export function clangConditionTokens(directive: Directive): readonly Token[] {
-  const text = directive.operand;
-  if (!text.includes('<') || !computedOperand.test(text)) return tokensOf(directive);
-  const tokens: Token[] = [];
-  let from = 0;
-  for (const { 0: start, index } of text.matchAll(hasIncludeStart)) {
-    const operand = index + start.length;
-    if (operand < from) continue;
-    const end = operandEnd(text, operand);
-    tokens.push(...tokenize(text.slice(from, operand)), ...tokenizeWithHeaders(text.slice(operand, end)));
-    from = end;
+/** Each `<...>` as one token, the way clang reads the operand of an #include, arguments of macros included. */
+export function withAnglesJoined(tokens: readonly Token[]): readonly Token[] {
+  const joined: Token[] = [];
+  for (let at = 0; at < tokens.length; at += 1) {
+    const token = tokens[at] as Token;
+    const opens = token.kind === 'punctuator' && spelling(token).startsWith('<');
+    const end = opens ? tokens.findIndex((each, index) => index > at && each.text.includes('>')) : -1;
+    if (end < 0) {
+      joined.push(token);
+      continue;
+    }
+    if (!isPunctuator(token, '<') || !isPunctuator(tokens[end], '>')) {
+      throw new ExpansionUnclear('angles that are part of other tokens');
+    }
+    const text = tokens.slice(at + 1, end + 1).map((each) => (each.spaced ? oneSpace(each) : '') + spelling(each));
+    joined.push({ kind: 'other', text: `<${text.join('')}`, spaced: token.spaced, name: -1 });
+    at = end;
   }
-  tokens.push(...tokenize(text.slice(from)));
-  return tokens;
+  return joined;
 }
 
-/** Index of the parenthesis that ends an operand; one in `<...>` or in a string does not. */
-function operandEnd(text: string, at: number): number {
-  let depth = 1;
-  for (const { 0: found, index } of text.slice(at).matchAll(/"[^"]*"|<[^>]*>|[()]/g)) {
-    if (found === '(') depth += 1;
-    else if (found === ')' && --depth === 0) return at + index;
-  }
-  return text.length;
+function spelling({ digraph, text }: Token): string {
+  return digraph ?? text;
+}
+
+function oneSpace({ unevenly }: Token): string {
+  if (unevenly) throw new ExpansionUnclear('a name with a comment or several spaces');
+  return ' ';
 }
 
 /**
@@ -69,12 +69,12 @@ export function headerName(tokens: readonly Token[], literal: boolean): HeaderNa
     if (token.spaced) {
       // the compilers differ in which spaces of an expansion they keep
       if (!literal) throw new ExpansionUnclear('a computed name with spaces');
-      name += ' ';
+      name += oneSpace(token);
     }
-    if (token.kind === 'punctuator' && token.text.startsWith('>')) {
+    if (token.text.includes('>')) {
       return name === '' || token.text !== '>' || at + 1 < tokens.length ? undefined : { form: 'angle', name };
     }
-    name += token.text;
+    name += spelling(token);
   }
   return undefined;
 }

@@ -307,7 +307,7 @@ function stringified(tokens: readonly Token[], spaced: boolean): Token {
   tokens.forEach((token, at) => {
     if (at > 0 && token.spaced) text += ' ';
     const literal = token.kind === 'string' || token.kind === 'character';
-    text += literal ? token.text.replace(/["\\]/g, '\\$&') : token.text;
+    text += literal ? token.text.replace(/["\\]/g, '\\$&') : (token.digraph ?? token.text);
   });
   return { kind: 'string', text: `"${text}"`, spaced, name: -1 };
 }

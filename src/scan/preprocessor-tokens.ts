@@ -7,6 +7,10 @@ export interface Token {
   readonly text: string;
   /** white space stands before it */
   readonly spaced: boolean;
+  /** the white space is not one space, or is a comment between angles: not to be told from the text of a header name */
+  readonly unevenly?: true;
+  /** how it is spelled, when it is a digraph */
+  readonly digraph?: string;
   /** number of the name, see `nameNumber`; -1 for other tokens */
   readonly name: number;
   /** a name that came out of its own expansion and is never expanded again (C17 6.10.3.4) */
@@ -41,6 +45,11 @@ const digraphs: Readonly<Record<string, string>> = {
 export function tokenize(text: string): Token[] {
   const tokens: Token[] = [];
   let spaced = false;
+  let unevenly = false;
+  const add = (token: Token) => {
+    tokens.push(unevenly ? { ...token, unevenly } : token);
+    spaced = unevenly = false;
+  };
   pattern.lastIndex = 0;
   while (pattern.lastIndex < text.length) {
     const match = pattern.exec(text);
@@ -48,33 +57,17 @@ export function tokenize(text: string): Token[] {
     const [all, space, string, character, name, number, punctuator] = match;
     if (space !== undefined) {
       spaced = true;
-      continue;
-    }
-    if (name !== undefined) tokens.push({ kind: 'name', text: name, spaced, name: nameNumber(name) });
-    else if (number !== undefined) tokens.push({ kind: 'number', text: number, spaced, name: -1 });
-    else if (string !== undefined) tokens.push({ kind: 'string', text: string, spaced, name: -1 });
-    else if (character !== undefined) tokens.push({ kind: 'character', text: character, spaced, name: -1 });
+      unevenly = space !== ' ';
+    } else if (name !== undefined) add({ kind: 'name', text: name, spaced, name: nameNumber(name) });
+    else if (number !== undefined) add({ kind: 'number', text: number, spaced, name: -1 });
+    else if (string !== undefined) add({ kind: 'string', text: string, spaced, name: -1 });
+    else if (character !== undefined) add({ kind: 'character', text: character, spaced, name: -1 });
     else if (punctuator !== undefined) {
-      tokens.push({ kind: 'punctuator', text: digraphs[punctuator] ?? punctuator, spaced, name: -1 });
-    } else tokens.push({ kind: 'other', text: all, spaced, name: -1 });
-    spaced = false;
+      const meant = digraphs[punctuator];
+      if (meant === undefined) add({ kind: 'punctuator', text: punctuator, spaced, name: -1 });
+      else add({ kind: 'punctuator', text: meant, digraph: punctuator, spaced, name: -1 });
+    } else add({ kind: 'other', text: all, spaced, name: -1 });
   }
-  return tokens;
-}
-
-const headerOrString = /"(?:[^"\\\n]|\\.)*"|<[^>\n]+>/g;
-
-/** The same with each `<...>` as one token, the way clang reads the operand of an #include, arguments of macros included. */
-export function tokenizeWithHeaders(text: string): Token[] {
-  const tokens: Token[] = [];
-  let from = 0;
-  for (const { 0: found, index } of text.matchAll(headerOrString)) {
-    if (!found.startsWith('<')) continue;
-    tokens.push(...tokenize(text.slice(from, index)));
-    tokens.push({ kind: 'other', text: found, spaced: /\s$/.test(text.slice(from, index)), name: -1 });
-    from = index + found.length;
-  }
-  tokens.push(...tokenize(text.slice(from)));
   return tokens;
 }
 

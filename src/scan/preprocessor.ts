@@ -4,10 +4,10 @@
 import type { Directive } from './directives.ts';
 import { Unclear, type Evaluation, type UnitText } from './evaluation.ts';
 import type { FileVersion } from './file-table.ts';
-import { headerName, tokensOf, type HeaderName } from './header-names.ts';
+import { headerName, tokensOf, withAnglesJoined, type HeaderName } from './header-names.ts';
 import { fromBytes, newTrail, type Found, type LookupMemo, type OpenedFile, type Trail } from './include-search.ts';
 import { expandTokens, ExpansionUnclear } from './macro-expansion.ts';
-import { nameNumber, tokenizeWithHeaders } from './preprocessor-tokens.ts';
+import { nameNumber } from './preprocessor-tokens.ts';
 import { includeWay, ReadFiles } from './read-files.ts';
 import type { ExistenceProbe } from './scanner.ts';
 import { UnitMacros, type Place } from './unit-macros.ts';
@@ -25,6 +25,8 @@ export function* evaluateUnit(unit: UnitText): Generator<undefined, Evaluation> 
   }
   return evaluation.result();
 }
+
+type Entered = Pick<Found, 'opened' | 'version'>;
 
 /** A file that is being read, and what was before it. */
 interface Frame {
@@ -65,7 +67,7 @@ class UnitEvaluation implements Place {
     const written = search.open(source);
     const mainVersion = this.#version(written);
     const main = this.#named(written, mainVersion);
-    this.#files.read(main, mainVersion, true);
+    this.#files.enter(main, mainVersion);
     for (const name of forcedIncludes) {
       this.#depth = 1;
       // looked for in the working directory first
@@ -73,8 +75,8 @@ class UnitEvaluation implements Place {
       const found = search.find(name, 'quote', false, commandLine, notBeforeMs, this.#trail);
       if (found === undefined) throw new Unclear('include-not-found', `-include ${name} is not found`);
       this.#at = commandLine;
-      this.#files.through(found);
-      yield* this.#enter(this.#named(found.opened, found.version), found.version);
+      const entered = this.#toEnter(found, undefined);
+      if (entered !== undefined) yield* this.#enter(entered.opened, entered.version);
     }
     this.#depth = 0;
     yield* this.#enter(main, mainVersion);
@@ -133,7 +135,7 @@ class UnitEvaluation implements Place {
   /** Evaluates a file with all that it includes; one loop instead of a recursion, since it can pause. */
   *#enter(opened: OpenedFile, version: FileVersion): Generator<undefined> {
     const depth = this.#depth;
-    for (let entered: Pick<Found, 'opened' | 'version'> | undefined = { opened, version }; ;) {
+    for (let entered: Entered | undefined = { opened, version }; ;) {
       if (entered !== undefined) {
         if (performance.now() >= this.#unit.slice.endMs) yield;
         this.#begin(entered.opened, entered.version);
@@ -166,7 +168,7 @@ class UnitEvaluation implements Place {
   }
 
   /** Obeys directives up to one that has another file read: answers that file, or undefined at the end. */
-  #advance(frame: Frame): Found | undefined {
+  #advance(frame: Frame): Entered | undefined {
     const { list, version } = frame;
     for (let { at } = frame; at < list.length; at += 1) {
       const directive = list[at] as Directive;
@@ -243,7 +245,7 @@ class UnitEvaluation implements Place {
   }
 
   /** The file to be entered, if any. */
-  #include(directive: Directive): Found | undefined {
+  #include(directive: Directive): Entered | undefined {
     const { search, notBeforeMs } = this.#unit;
     const named = this.#headerOf(directive);
     const next = directive.kind === 'include_next';
@@ -253,16 +255,20 @@ class UnitEvaluation implements Place {
     const found = search.find(named.name, named.form, next, this.#at, notBeforeMs, this.#trail, memo);
     if (found === undefined)
       throw new Unclear('include-not-found', `${this.where(directive)}: ${fromBytes(named.name)} is not found`);
+    const way = directive.kind === 'import' ? includeWay(named.form, named.name, this.#at.folder) : undefined;
+    return this.#toEnter(found, way);
+  }
+
+  /** The same of a file that is found. @param imported how an `#import` looked for it */
+  #toEnter(found: Found, imported: string | undefined): Entered | undefined {
     const { version } = found;
     const opened = this.#named(found.opened, version);
     this.#files.through(found);
-    if (directive.kind === 'import') {
-      if (this.#files.passesOverImport(opened, version, includeWay(named.form, named.name, this.#at.folder))) {
-        return undefined;
-      }
+    if (imported !== undefined) {
+      if (this.#files.passesOverImport(opened, version, imported)) return undefined;
     } else if (this.#files.passesOver(opened, version)) {
       return undefined;
-    } else if (this.#files.hasEntered(opened) && this.#isGuarded(version)) {
+    } else if (this.#files.hasEntered(opened, version) && this.#isGuarded(version)) {
       this.#files.enter(opened, version);
       return undefined;
     }
@@ -300,8 +306,9 @@ class UnitEvaluation implements Place {
       return header;
     }
     try {
-      const tokens = this.#unit.family === 'clang' ? tokenizeWithHeaders(operand) : tokensOf(directive);
-      const named = headerName(expandTokens(tokens, this.#macros), false);
+      const tokens = tokensOf(directive);
+      const read = this.#unit.family === 'clang' ? withAnglesJoined(tokens) : tokens;
+      const named = headerName(expandTokens(read, this.#macros), false);
       if (named === undefined) throw new ExpansionUnclear('a computed name that is none');
       return named;
     } catch (error) {

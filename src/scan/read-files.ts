@@ -14,7 +14,8 @@ export class ReadFiles {
   /** entries whose real path was opened instead */
   readonly #passed = new Set<FileVersion>();
   readonly #dependencies = new Set<string>();
-  readonly #entered = new Set<TableFile>();
+  /** to gcc by its path, to clang by its inode */
+  readonly #entered = new Set<TableFile | string>();
   /**
    * files that gcc has opened only if it did not pass over a `__has_include` behind && or the like, with how they were
    * looked for: gcc takes what it finds in another way for another file, though the name is the same; '' for several ways
@@ -50,13 +51,17 @@ export class ReadFiles {
 
   /** Its text is read, now or again. */
   enter(opened: OpenedFile, version: FileVersion): void {
-    this.#entered.add(opened.file);
+    this.#entered.add(this.#identityOf(opened, version));
     if (this.#perhapsOpened.size > 0) this.#perhapsOpened.delete(version);
     this.read(opened, version, true);
   }
 
-  hasEntered(opened: OpenedFile): boolean {
-    return this.#entered.has(opened.file);
+  hasEntered(opened: OpenedFile, version: FileVersion): boolean {
+    return this.#entered.has(this.#identityOf(opened, version));
+  }
+
+  #identityOf(opened: OpenedFile, version: FileVersion): TableFile | string {
+    return this.#family === 'clang' ? this.#onceKey(version) : opened.file;
   }
 
   /** A `__has_include` has found it. @param way how it was looked for, see `includeWay` */
@@ -83,7 +88,7 @@ export class ReadFiles {
   /** The same for an `#import`, after which the file is not read again. @throws Unclear */
   passesOverImport(opened: OpenedFile, version: FileVersion, way: string): boolean {
     const key = this.#onceKey(version);
-    const before = this.#entered.has(opened.file) || this.#once.has(key) || this.#hasTwin(version, key, way);
+    const before = this.hasEntered(opened, version) || this.#once.has(key) || this.#hasTwin(version, key, way);
     this.#once.add(key);
     if (before) this.read(opened, version, this.#family === 'clang');
     return before;

@@ -4,7 +4,7 @@ import { conditionHolds, type ConditionRules } from './condition.ts';
 import { computedNames, type Question } from './dialect-probe.ts';
 import type { Directive } from './directives.ts';
 import { Unclear, type UnitText } from './evaluation.ts';
-import { clangConditionTokens, headerName, tokensOf, type HeaderName } from './header-names.ts';
+import { headerName, tokensOf, withAnglesJoined, type HeaderName } from './header-names.ts';
 import type { OpenedFile } from './include-search.ts';
 import { expandTokens, ExpansionUnclear, type MacroEnvironment, type TokenStream } from './macro-expansion.ts';
 import { macroOf, type Macro } from './macro.ts';
@@ -24,8 +24,6 @@ export interface Place {
 }
 
 const definedName = nameNumber('defined');
-/** tokens do not tell them from one */
-const severalSpaces = /\(\s*<[^>]*(?:[^\S ]|\s\s)[^>]*>/;
 const builtinName = /^__(?:has|is)_|^__building_module$/;
 
 /** To be told of every directive that is about names, in order. */
@@ -183,7 +181,7 @@ export class UnitMacros implements MacroEnvironment {
     this.#readNames = [];
     this.#pure = this.#uncertain.size === 0;
     try {
-      const tokens = this.#unit.family === 'clang' ? clangConditionTokens(directive) : tokensOf(directive);
+      const tokens = tokensOf(directive);
       holder.simple ??= simpleCondition(tokens) ?? false;
       if (holder.simple) return this.#isSimply(holder.simple);
       const holds = conditionHolds(expandTokens(tokens, this), this.#rules);
@@ -294,23 +292,24 @@ export class UnitMacros implements MacroEnvironment {
     const opensInMacro = stream.replacing;
     const first = stream.peek();
     // a name in angles that a macro gives is made of tokens, and names among them are replaced
-    const made = this.#unit.family === 'clang' ? opensInMacro : stream.replacing;
+    const clang = this.#unit.family === 'clang';
+    const made = clang ? opensInMacro : stream.replacing;
     const literal = !made && (isPunctuator(first, '<') || first?.kind === 'string');
-    if (literal && severalSpaces.test(this.directive?.operand ?? '')) {
-      throw new ExpansionUnclear('a name with several spaces');
-    }
-    const operand: Token[] = [];
+    // clang reads an operand that stands in the directive like that of an #include
+    const joined = clang && !made && !literal;
+    const read: Token[] = [];
     for (let depth = 1; ;) {
-      const token = literal ? stream.raw() : stream.next();
+      const token = literal || joined ? stream.raw() : stream.next();
       if (token === undefined) throw new ExpansionUnclear('__has_include does not end');
       // in <...> a parenthesis belongs to the name
-      const angled = isPunctuator(operand[0], '<') && !operand.some((each) => isPunctuator(each, '>'));
+      const angled = isPunctuator(read[0], '<') && !read.some((each) => isPunctuator(each, '>'));
       if (!angled) {
         if (isPunctuator(token, '(')) depth += 1;
         else if (isPunctuator(token, ')') && --depth === 0) break;
       }
-      operand.push(token);
+      read.push(token);
     }
+    const operand = joined ? expandTokens(withAnglesJoined(read), this) : read;
     const named = headerName(operand, literal);
     if (named === undefined) throw new ExpansionUnclear('an operand of __has_include that is no header name');
     return this.#place.hasInclude(named, next);

@@ -136,6 +136,33 @@ const cases: Readonly<Record<string, Case>> = {
     argv: ['-Iinc', 'm.c'],
     unanswered: { gcc: /__has_include may have opened/ },
   },
+  'an import of a file that was read by another name': {
+    files: {
+      'm.c': '#include "./h.h"\n#import <../sys/h.h>\n#import "link.h"\n',
+      'sys/h.h':
+        '#if __has_include_next(<h.h>)\n#include_next <h.h>\n#endif\n#ifdef AGAIN\n#include "x.h"\n#endif\n#define AGAIN\n',
+      'after/h.h': '',
+      'inc/x.h': '',
+    },
+    links: { 'link.h': 'sys/h.h' },
+    argv: ['-Iinc', '-Isys', '-Iafter', '-I.', 'm.c'],
+  },
+  'a file to be read once that the command line includes again': {
+    files: {
+      'm.c': '',
+      'p.h': '#pragma once\n#ifdef AGAIN\n#include "x.h"\n#endif\n#define AGAIN\n',
+      'x.h': '',
+    },
+    argv: ['-include', 'p.h', '-include', 'p.h', '-include', './p.h', 'm.c'],
+  },
+  'an import of the source by what the command line includes': {
+    files: {
+      'm.c': '#ifdef AGAIN\n#include "x.h"\n#endif\n#define AGAIN\n',
+      'p.h': '#import "m.c"\n#import "./m.c"\n',
+      'x.h': '',
+    },
+    argv: ['-include', 'p.h', 'm.c'],
+  },
   'an import of a file that a condition has found in the same way': {
     files: { 'm.c': '#if __has_include("d.h")\n#import "d.h"\n#endif\n', 'd.h': '' },
     argv: ['m.c'],
@@ -229,6 +256,50 @@ const cases: Readonly<Record<string, Case>> = {
       'i/one/h.h': '',
     },
     argv: ['-Done=1', '-Ii', 'm.c'],
+  },
+  'a name in angles that has what looks like a comment': {
+    files: { 'm.c': '#if __has_include(<f/**/g.h>)\n#include "y.h"\n#endif\n', 'i/f/**/g.h': '', 'y.h': '' },
+    argv: ['-Ii', 'm.c'],
+    unanswered: { gcc: /a name with a comment/, clang: /a name with a comment/ },
+  },
+  'a name in angles that has what looks like a comment, in the arguments of a macro': {
+    files: { 'm.c': '#define ID(x) x\n#include ID(<f/**/g.h>)\n', 'i/f/**/g.h': '', 'i/f g.h': '' },
+    argv: ['-Ii', 'm.c'],
+    unanswered: { gcc: /a computed name with spaces/, clang: /a name with a comment/ },
+  },
+  'a comment between a less-than and a greater-than': {
+    files: { 'm.c': '#if 1 < 2 /* one */ && 4 > 3 && __has_include(<y.h>)\n#include "y.h"\n#endif\n', 'y.h': '' },
+    argv: ['-I.', 'm.c'],
+  },
+  'a name in angles with several spaces behind a parenthesis that a macro gives': {
+    files: {
+      'm.c': '#define OPEN __has_include(\n#if OPEN <f  g.h>)\n#include "y.h"\n#endif\n',
+      'f g.h': '',
+      'y.h': '',
+    },
+    argv: ['-I.', 'm.c'],
+    unanswered: { gcc: /several spaces/, clang: /a computed name with spaces/ },
+  },
+  'a name in angles, with a macro in it, behind an empty macro': {
+    files: {
+      'm.c':
+        '#define NONE\n#define ID(x) x\n#define HAS __has_include\n#if __has_include(NONE <d/h.h>)\n#include "a.h"\n#endif\n#if HAS(NONE<d/h.h>)\n#include "b.h"\n#endif\n#if HAS(ID(<d/h.h>))\n#include "c.h"\n#endif\n#if ID(__has_include(ID(<d/h.h>)))\n#include "d.h"\n#endif\n',
+      'd/h.h': '',
+      'a.h': '',
+      'b.h': '',
+      'c.h': '',
+      'd.h': '',
+    },
+    argv: ['-Dd=e', '-I.', 'm.c'],
+  },
+  'a digraph in a name': {
+    files: {
+      'm.c':
+        '#define ID(x) x\n#if __has_include(<a<:b.h>)\n#include ID(<a<:b.h>)\n#endif\n#define TEXT(x) #x\n#include TEXT(c<:d.h)\n',
+      'a<:b.h': '',
+      'c<:d.h': '',
+    },
+    argv: ['-I.', 'm.c'],
   },
   'a shift by a negative count': {
     files: { 'm.c': '#if 47 << 7 - __LINE__ * 8\n#include "h.h"\n#endif\n', 'h.h': '' },

@@ -85,6 +85,15 @@ describe('splices', () => {
 });
 
 describe('comments', () => {
+  test('between angles are not told from a space alone where a header may be named', () => {
+    expect(said('#if A(<a/**/b>) /**/\n#elif 1 < /**/ 2\n#endif\n')).toEqual([
+      'if A(<a\nb>)',
+      'elif 1 < \n 2',
+      'endif',
+    ]);
+    expect(said('#include ID(<a/**/b>)/**/\n#define X 1 </**/2\n')).toEqual(['include ID(<a\nb>)', 'define X 1 < 2']);
+  });
+
   test('count as one space, in front of a directive and within it', () => {
     expect(said('/* x */ # /* y */ include /**/ "a.h" /* z\n z */\n')).toEqual(['include "a.h"']);
     expect(said('#define A 1/**/2 // three\n')).toEqual(['define A 1 2']);
@@ -112,7 +121,7 @@ describe('comments', () => {
       'include <x/*y.h>',
       'include "q//r.h"',
     ]);
-    expect(said('#if A </* x */ B\n#endif\n')[0]).toBe('if A <  B');
+    expect(said('#if A </* x */ B\n#endif\n')[0]).toBe('if A <\n B');
   });
 });
 

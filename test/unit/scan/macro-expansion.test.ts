@@ -78,6 +78,10 @@ describe('the operators of a replacement', () => {
     expect(expanded('S( a  "b\\n" \'"\' A )', 'S(x) #x', 'A 1')).toBe(String.raw`"a \"b\\n\" '\"' A"`);
   });
 
+  test('make strings with digraphs as they are spelled', () => {
+    expect(expanded('S(a<:b)', 'S(x) #x')).toBe('"a<:b"');
+  });
+
   test('make strings of replaced arguments by way of a second macro', () => {
     expect(expanded('X(V.h)', 'X(x) S(x)', 'S(x) #x', 'V 3')).toBe('"3.h"');
   });

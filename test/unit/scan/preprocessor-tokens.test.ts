@@ -53,6 +53,11 @@ describe('tokens', () => {
     expect(tokenize(' a b(\t c)').map(({ spaced }) => spaced)).toEqual([true, true, false, true, false]);
   });
 
+  test('know whether that is more than one space, and how a digraph is spelled', () => {
+    expect(tokenize('a b  c\td\ne').map(({ unevenly }) => unevenly)).toEqual([undefined, undefined, true, true, true]);
+    expect(tokenize('[ <:').map(({ digraph }) => digraph)).toEqual([undefined, '<:']);
+  });
+
   test('of one name share a number, those of others have none', () => {
     const [a, b, again, number] = tokenize('alpha beta alpha 1');
     expect(a?.name).toBe(nameNumber('alpha'));

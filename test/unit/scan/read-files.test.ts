@@ -33,7 +33,21 @@ test('a file is listed under each of its names, and is one file', () => {
   files.enter({ ...opened, name: './a.h' }, version);
   expect(files.dependencies).toEqual(['a.h', './a.h']);
   expect(files.versions).toEqual([version]);
-  expect(files.hasEntered(opened)).toBe(true);
+  expect(files.hasEntered(opened, version)).toBe(true);
+});
+
+test('an import of a file that was read by another name is passed over: clang goes by the inode, gcc by text and time', () => {
+  for (const family of ['gcc', 'clang'] as const) {
+    const files = new ReadFiles(family);
+    const { opened, version } = found('a.h');
+    files.enter(opened, version);
+    const file = table.file(`${scratch.folder('other')}/../a.h`);
+    const again = file.at(performance.now());
+    if (again.record === undefined) throw new Error('a.h');
+    const other = { ...opened, file, name: 'other/../a.h' };
+    expect(files.passesOverImport(other, again, includeWay('quote', other.name, ''))).toBe(true);
+    expect(files.dependencies).toEqual(family === 'clang' ? ['a.h', 'other/../a.h'] : ['a.h']);
+  }
 });
 
 test('what was opened by its real path has the entry that led there behind all others', () => {
