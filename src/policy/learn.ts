@@ -84,7 +84,7 @@ const leastCpuShare = 1 / 20;
 const tellingRunMs = 50;
 const sandboxStartMs = 20;
 /** beyond this, something else than the worker's speed is the matter */
-const maxStretch = 3;
+const maxStretch = 12;
 /** load that nobody reported stretches runs now and then; a run that was not stretched is proof */
 const stretchedTrust = 0.2;
 
