@@ -40,6 +40,7 @@ enum {
   HEADER_BYTES = 5,
   MAX_FRAME = 1 << 30,
   HEARTBEAT_MS = 6000,  // silence after which an agent counts as hung
+  BUSY_FOR_MS = 60000,  // the same while it computes: many compiles at once keep an agent on a slow machine from saying anything
   UNSERVED_BYTES = 4 << 20,  // of notes about commands that ran without the agent
   SUSPECT_MS = 250,     // the same for the first frame, when another launcher found it hung a moment ago
   SUSPECT_FOR_S = 30,   // how long that suspicion lasts
@@ -810,8 +811,29 @@ struct frame {
   struct fields fields;
 };
 
+/** Does the agent compute, or wait for a disk? One that is stopped, or waits for something else, does not. */
+static int is_busy(int fd) {
+  struct ucred peer;
+  socklen_t length = sizeof peer;
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0 || peer.pid <= 0) return 0;
+  struct digits digits;
+  char *path = join("/proc/", decimal(&digits, (uint64_t)peer.pid), "/stat");
+  int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+  free(path);
+  if (file < 0) return 0;
+  char text[128];
+  ssize_t got = read(file, text, sizeof text);
+  close(file);
+  // The state stands behind the name, which is in parentheses and short: pid (name) S
+  ssize_t at = got;
+  while (at > 0 && text[at - 1] != ')') at--;
+  char state = 0 < at && at + 1 < got ? text[at + 1] : 0;
+  return state == 'R' || state == 'D';
+}
+
 /** The next frame, valid until the next call; 0 with a reason on silence, end, error or a length that cannot be. */
 static int next_frame(struct inbox *inbox, struct frame *frame, int patience_ms, const char **why) {
+  int silent_ms = 0;
   for (;;) {
     size_t have = inbox->held.used - inbox->at;
     size_t wanted = HEADER_BYTES;
@@ -844,6 +866,8 @@ static int next_frame(struct inbox *inbox, struct frame *frame, int patience_ms,
     struct pollfd poller = {.fd = inbox->fd, .events = POLLIN};
     int ready = poll(&poller, 1, patience_ms);
     if (ready == 0) {
+      silent_ms += patience_ms;
+      if (silent_ms < BUSY_FOR_MS && is_busy(inbox->fd)) continue;
       *why = "the agent was silent for too long";
       errno = ETIMEDOUT;
       return 0;

@@ -113,6 +113,23 @@ describe.each(launcherKinds)('%s in trouble', (which) => {
       expect(await runLauncher(launcher, command, { env: patience })).toMatchObject({ code: 7 });
     }));
 
+  // Node cannot ask who is behind a socket: client.mjs takes a busy agent for a hung one.
+  const native = which === 'client.mjs' ? test.skip : test;
+  native('keeps waiting for an agent that computes and says nothing', () =>
+    inFolder(async (folder) => {
+      const launcher = await launcherIn(folder);
+      const nothing = new Uint8Array(0);
+      const server = await serve(`${folder}/sock`, async (_request, session) => {
+        for (const endMs = performance.now() + 2000; performance.now() < endMs;);
+        await session.finish({ exitCode: 7, stdout: nothing, stderr: nothing, renames: [], unlinks: [] });
+      });
+      closers.push(() => server.close());
+      const patience = env(folder, { ICETS_HEARTBEAT_MS: '300' });
+      expect(await runLauncher(launcher, command, { env: patience })).toMatchObject({ code: 7 });
+      expect(existsSync(`${folder}/sock/agent.hung`)).toBe(false);
+    }),
+  );
+
   test.each(['SIGINT', 'SIGTERM', 'SIGKILL'] as const)('dies by %s while it waits, and the agent is told', (name) =>
     inFolder(async (folder) => {
       const launcher = await launcherIn(folder);
