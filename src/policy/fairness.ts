@@ -100,7 +100,7 @@ function urgency({ costMs, queuedForMs }: QueuedUnit, { fromCostMs, headStartMs 
 }
 
 /**
- * A unit is long when it would run for half of the time in which the workers do all that is queued: begun in its turn it could be the
+ * A unit is long when it would run for all of the time in which the workers do what is queued: begun in its turn it would be the
  * last to end, alone. Until then the order of arrival is better, since what make or Ninja starts first is waited for first.
  */
 export function longUnits(queued: readonly QueuedUnit[], workers: readonly PolicyWorker[]): LongUnits {
@@ -110,5 +110,5 @@ export function longUnits(queued: readonly QueuedUnit[], workers: readonly Polic
   const pace = able.reduce((sum, worker) => sum + msPerCost(worker) * worker.slots, 0) / Math.max(1, slots);
   // What waits came when the queue was longer; predictions may be wrong, hence more than the time in which the queue is done.
   const oldestMs = queued.reduce((most, { queuedForMs }) => Math.max(most, queuedForMs), 0);
-  return { fromCostMs: share / 2, headStartMs: Math.min(longestHeadStartMs, Math.max(oldestMs, 2 * share * pace)) };
+  return { fromCostMs: share, headStartMs: Math.min(longestHeadStartMs, Math.max(oldestMs, 2 * share * pace)) };
 }

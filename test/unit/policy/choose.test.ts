@@ -179,9 +179,9 @@ describe('choose', () => {
       const old = Array.from({ length: 20 }, (_, i) => unit(`old${i}`, { costMs: 1000, queuedForMs: oldMs - i }));
       return decide([...old, unit('new', { costMs: newCostMs })], [worker('w', { slots: 2 })]).assignments[0]?.unit;
     };
-    expect(first(8000, 4000)).toBe('old0');
-    expect(first(8000, 9000)).toBe('new');
-    expect(first(80_000, 9000)).toBe('old0');
+    expect(first(8000, 9000)).toBe('old0');
+    expect(first(8000, 19_000)).toBe('new');
+    expect(first(90_000, 19_000)).toBe('old0');
   });
 });
 
