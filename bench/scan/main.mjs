@@ -7,10 +7,9 @@
 //   --work DIR                 where sources and recorded commands stay (default: below the temporary folder)
 
 import { spawnSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { bundle } from '../builds/bundle.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const argv = process.argv.slice(2);
@@ -23,22 +22,8 @@ if (chosen.length === 0) {
   process.exitCode = 2;
 }
 for (const part of chosen) {
-  // below the checkout, so that packages are found from there
-  const folder = join(here, '..', '..', '.cache', 'bench-scan');
-  mkdirSync(folder, { recursive: true });
-  const outfile = join(folder, `${part}-${process.pid}.mjs`);
-  await build({
-    entryPoints: [join(here, `${part}.ts`)],
-    bundle: true,
-    platform: 'node',
-    target: 'node20',
-    format: 'esm',
-    packages: 'external',
-    sourcemap: 'inline',
-    logLevel: 'warning',
-    outfile,
-  });
-  const run = spawnSync(process.execPath, ['--expose-gc', '--enable-source-maps', outfile, ...argv], {
+  const program = await bundle(join(here, `${part}.ts`), 'bench-scan');
+  const run = spawnSync(process.execPath, ['--expose-gc', '--enable-source-maps', program, ...argv], {
     stdio: 'inherit',
   });
   process.exitCode = run.status ?? 1;

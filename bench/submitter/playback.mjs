@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { build } from 'esbuild';
+import { bundle } from '../builds/bundle.mjs';
 import { repositoryRoot } from '../builds/private-cluster.mjs';
 
 /** @typedef {import('../builds/private-cluster.mjs').PrivateCluster} PrivateCluster */
@@ -16,18 +16,11 @@ import { repositoryRoot } from '../builds/private-cluster.mjs';
  * @returns {Promise<() => void>}
  */
 export async function playBack(cluster, slots) {
-  const bundles = join(repositoryRoot, '.cache/bench-submitter');
-  const outfile = join(bundles, `playback-worker-${process.pid}.mjs`);
-  mkdirSync(bundles, { recursive: true });
-  await build({
-    entryPoints: [join(repositoryRoot, 'bench/submitter/playback-worker.ts')],
-    ...{ bundle: true, platform: 'node', target: 'node20', format: 'esm', packages: 'external', logLevel: 'warning' },
-    outfile,
-  });
+  const program = await bundle(join(repositoryRoot, 'bench/submitter/playback-worker.ts'), 'bench-submitter');
   const description = JSON.parse(readFileSync(join(cluster.folder, 'state/cluster.json'), 'utf8'));
   const folder = join(cluster.folder, 'elsewhere');
   mkdirSync(folder);
-  const argv = [outfile, description.url, join(cluster.folder, 'state/cluster.token'), folder, String(slots)];
+  const argv = [program, description.url, join(cluster.folder, 'state/cluster.token'), folder, String(slots)];
   const worker = spawn(process.execPath, argv, { env: cluster.env, stdio: ['ignore', 'pipe', 'inherit'] });
   await new Promise((resolve, reject) => {
     worker.stdout.once('data', resolve);

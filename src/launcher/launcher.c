@@ -588,6 +588,12 @@ static int find_place(struct place *place, const char **why) {
   return 1;
 }
 
+/** Who listens on the other side of a connected socket. */
+static int find_peer(int fd, struct ucred *peer) {
+  socklen_t length = sizeof *peer;
+  return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &length) == 0;
+}
+
 static enum reach connect_agent(const struct place *place, int *connected) {
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return UNUSABLE;
@@ -603,8 +609,7 @@ static enum reach connect_agent(const struct place *place, int *connected) {
     return error == ENOENT || error == ECONNREFUSED ? NOBODY : UNUSABLE;
   }
   struct ucred peer;
-  socklen_t length = sizeof peer;
-  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0 || peer.uid != geteuid()) {
+  if (!find_peer(fd, &peer) || peer.uid != geteuid()) {
     close(fd);
     return UNUSABLE;
   }
@@ -814,8 +819,7 @@ struct frame {
 /** Does the agent compute, or wait for a disk? One that is stopped, or waits for something else, does not. */
 static int is_busy(int fd) {
   struct ucred peer;
-  socklen_t length = sizeof peer;
-  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0 || peer.pid <= 0) return 0;
+  if (!find_peer(fd, &peer) || peer.pid <= 0) return 0;
   struct digits digits;
   char *path = join("/proc/", decimal(&digits, (uint64_t)peer.pid), "/stat");
   int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;

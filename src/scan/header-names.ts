@@ -3,7 +3,7 @@
 import type { Directive } from './directives.ts';
 import type { IncludeForm } from './include-search.ts';
 import { ExpansionUnclear } from './macro-expansion.ts';
-import { isPunctuator, tokenize, type Token } from './preprocessor-tokens.ts';
+import { isPunctuator, spelling, tokenize, type Token } from './preprocessor-tokens.ts';
 
 export interface HeaderName {
   readonly form: IncludeForm;
@@ -37,10 +37,6 @@ export function withAnglesJoined(tokens: readonly Token[]): readonly Token[] {
     at = end;
   }
   return joined;
-}
-
-function spelling({ digraph, text }: Token): string {
-  return digraph ?? text;
 }
 
 function oneSpace({ unevenly }: Token): string {

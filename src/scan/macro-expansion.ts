@@ -2,7 +2,7 @@
 // Unaware of where definitions come from: it asks its environment for every name.
 
 import type { Macro, MacroBody } from './macro.ts';
-import { isPunctuator, tokenize, type Token } from './preprocessor-tokens.ts';
+import { isPunctuator, spelling, tokenize, type Token } from './preprocessor-tokens.ts';
 
 export interface MacroEnvironment {
   /** What the name means now; undefined when it is no macro. */
@@ -307,7 +307,7 @@ function stringified(tokens: readonly Token[], spaced: boolean): Token {
   tokens.forEach((token, at) => {
     if (at > 0 && token.spaced) text += ' ';
     const literal = token.kind === 'string' || token.kind === 'character';
-    text += literal ? token.text.replace(/["\\]/g, '\\$&') : (token.digraph ?? token.text);
+    text += literal ? token.text.replace(/["\\]/g, '\\$&') : spelling(token);
   });
   return { kind: 'string', text: `"${text}"`, spaced, name: -1 };
 }

@@ -71,6 +71,11 @@ export function tokenize(text: string): Token[] {
   return tokens;
 }
 
+/** As it stands in the text, digraphs too. */
+export function spelling({ digraph, text }: Token): string {
+  return digraph ?? text;
+}
+
 export function isPunctuator(token: Token | undefined, text: string): boolean {
   return token?.kind === 'punctuator' && token.text === text;
 }

@@ -125,7 +125,7 @@ class UnitEvaluation implements Place {
     return found !== undefined;
   }
 
-  /** The file to be entered, if any. */
+  /** The file as it is now. @throws Unclear */
   #version(opened: OpenedFile): FileVersion {
     const version = opened.file.at(this.#unit.notBeforeMs);
     if (version.record === undefined) throw new Unclear('file-unreadable', `${fromBytes(opened.name)} cannot be read`);

@@ -5,7 +5,7 @@ import { err, ok, type Result } from '../base/result.ts';
 import type { Semaphore } from '../base/semaphore.ts';
 import { Timings, type ActionResult } from '../model/action.ts';
 import type { BlobStore } from '../model/blob-store.ts';
-import { digestKey, type Digest } from '../model/digest.ts';
+import type { Digest } from '../model/digest.ts';
 import type { RemoteFailure } from '../model/failure.ts';
 import type { ProcessLimits, Processes } from '../model/processes.ts';
 import { layOutAction, type ActionCommand, type ActionLayout } from '../sandbox/action-layout.ts';
@@ -17,7 +17,7 @@ import { blobMtimeSeconds } from '../store/disk-store.ts';
 import { cancelled, type BlobFetcher } from './blob-fetcher.ts';
 import { readAction } from './command-reader.ts';
 import type { InputLoader, MountPath } from './input-loader.ts';
-import type { PathOf } from './own-files.ts';
+import { pathsOf } from './own-files.ts';
 import { prepareResult, uploadBlobs, type ActionProduct } from './result-upload.ts';
 import type { RootPool } from './root-pool.ts';
 import type { Trash } from './trash.ts';
@@ -214,7 +214,12 @@ export class ActionRunner {
     const digests = files.map(({ digest }) => digest);
     const pin = fetcher.store.pin(digests);
     try {
-      const fetched = await fetcher.fetch(digests, blobs, signal, pathsOf(change));
+      const fetched = await fetcher.fetch(
+        digests,
+        blobs,
+        signal,
+        pathsOf(() => filesOf(change)),
+      );
       if (!fetched.ok) return fetched;
       const source = await fetcher.paths(files);
       if (!source.ok) return source;
@@ -275,15 +280,9 @@ async function holdTrees(
   return failure === undefined ? ok(held) : err(failure);
 }
 
-/** The paths that the files of a change will have for the action; they are listed when the first is asked for. */
-function pathsOf({ steps }: RootChange): PathOf {
-  let paths: Map<string, string> | undefined;
-  return (digest) => {
-    paths ??= new Map(
-      steps.flatMap(({ path, entry }) => (entry.kind === 'file' ? [[digestKey(entry.digest), path]] : [])),
-    );
-    return paths.get(digestKey(digest));
-  };
+/** The paths that the files of a change will have for the action. */
+function filesOf({ steps }: RootChange): (readonly [Digest, string])[] {
+  return steps.flatMap(({ path, entry }) => (entry.kind === 'file' ? [[entry.digest, path] as const] : []));
 }
 
 /** Hints that name no plain absolute path below the root are passed over. */

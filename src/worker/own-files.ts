@@ -3,13 +3,22 @@
 
 import { open, type FileHandle } from 'node:fs/promises';
 import { constants } from 'node:fs';
-import { digestOf, sameDigest, type Digest } from '../model/digest.ts';
+import { digestKey, digestOf, sameDigest, type Digest } from '../model/digest.ts';
 
 /** Where a distribution keeps its compilers and headers; nothing else of this machine is looked at. */
 const systemFolders = ['/usr/', '/lib/', '/lib32/', '/lib64/', '/libx32/', '/bin/', '/opt/'];
 
 /** Answers the absolute path that a blob has in what is being set up; `undefined` when it has none. */
 export type PathOf = (digest: Digest) => string | undefined;
+
+/** The same for these files; they are listed when the first is asked for. */
+export function pathsOf(files: () => Iterable<readonly [digest: Digest, path: string]>): PathOf {
+  let paths: Map<string, string> | undefined;
+  return (digest) => {
+    paths ??= new Map(Array.from(files(), ([each, path]) => [digestKey(each), path]));
+    return paths.get(digestKey(digest));
+  };
+}
 
 export class OwnFiles {
   /** @param folders absolute, each with a slash at its end */

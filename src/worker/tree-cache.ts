@@ -11,6 +11,7 @@ import type { RemoteFailure } from '../model/failure.ts';
 import type { RootDirectory, RootFile } from '../sandbox/root-tree.ts';
 import { cancelled, type BlobFetcher } from './blob-fetcher.ts';
 import type { InputLoader } from './input-loader.ts';
+import { pathsOf } from './own-files.ts';
 import { SingleFlight } from './single-flight.ts';
 import type { Trash } from './trash.ts';
 
@@ -163,8 +164,12 @@ export class TreeCache {
     const digests = files.map(({ file }) => file.digest);
     const pin = fetcher.store.pin(digests);
     try {
-      const own = new Map(files.map(({ file, own: path }) => [digestKey(file.digest), path]));
-      const fetched = await fetcher.fetch(digests, from, signal, (digest) => own.get(digestKey(digest)));
+      const fetched = await fetcher.fetch(
+        digests,
+        from,
+        signal,
+        pathsOf(() => files.map(({ file, own }) => [file.digest, own])),
+      );
       if (!fetched.ok) return fetched;
       const source = await fetcher.paths(files.map(({ file }) => file));
       if (!source.ok) return source;
