@@ -65,14 +65,16 @@ export const scratchDepfile = '/tmp/icets-dependencies.d';
 /** The command's outputs by physical absolute path; a local reason when one of them is nothing a rename may replace. */
 export function physicalOutputs(job: CompileJob): Result<Map<string, ParsedCompile['outputs'][number]>, WhyLocal> {
   const outputs = new Map<string, ParsedCompile['outputs'][number]>();
+  const folders = new Map<string, string>();
   for (const output of job.compile.outputs) {
     const written = absolutePath(job.cwd, output.path);
-    let folder: string;
+    let folder = folders.get(dirname(written));
     try {
-      folder = realpathSync.native(dirname(written));
+      folder ??= realpathSync.native(dirname(written));
     } catch {
       return err({ reason: 'write-failed', detail: `${dirname(written)} does not exist` });
     }
+    folders.set(dirname(written), folder);
     const path = join(folder, basename(written));
     const why = whyNotReplaceable(path);
     if (why !== undefined) return err({ reason: 'output-not-regular', detail: why });

@@ -36,8 +36,8 @@ interface Remembered {
   readonly stats: ReadonlyMap<string, FileStat | undefined>;
   /** places of files that are read without being asked for */
   readonly files: readonly (FileVersion | FileAbsence)[];
-  /** where the events stood when all files were as they are and events showed it */
-  shownEvents: number | undefined;
+  /** the table's changes when all was as it is and events would show what happens to it */
+  shown: number | undefined;
 }
 
 /** Variables that the compiler reads search directories from. */
@@ -118,12 +118,17 @@ export class CompilerFactsCache {
   #holds(known: Remembered, arrivedMs: number): boolean {
     const { table } = this.#options;
     const { stats } = table.digests;
+    if (table.isShown(known.shown, arrivedMs)) return true;
+    // the watches first: a stat from before would not show what happened in between
+    const isFollowed = [...known.stats.keys()].every((path) => table.paths?.followPlace(path));
+    const { changes } = table;
+    const fromMs = isFollowed ? performance.now() : arrivedMs;
     for (const [path, before] of known.stats) {
-      if (!sameForLookups(before, stats.stat(path, arrivedMs))) return false;
+      if (!sameForLookups(before, stats.stat(path, fromMs))) return false;
     }
-    if (table.isShown(known.shownEvents, arrivedMs)) return true;
     for (const state of known.files) if (state.file.at(arrivedMs) !== state) return false;
-    known.shownEvents = known.files.every(({ file }) => file.shownByEvents) ? table.events : undefined;
+    const isShown = isFollowed && known.files.every(({ file }) => file.shownUntilMs === Infinity);
+    known.shown = isShown && changes === table.changes ? changes : undefined;
     return true;
   }
 
@@ -167,7 +172,7 @@ export class CompilerFactsCache {
     };
     const preincluded = listedFiles(asked.value.stdout).filter((path) => path !== probe);
     const { table } = this.#options;
-    table.watchBelow(search.coarse);
+    table.addSystemRoots(search.coarse);
     const stats = new Map<string, FileStat | undefined>();
     const { quote, angle, duplicates, nonexistent } = search;
     // also what was asked for and is passed over in silence, such as a file in the place of a directory
@@ -198,7 +203,7 @@ export class CompilerFactsCache {
         : {};
     const facts: CompilerFacts = { search, macros, preincluded, dialect, core, ...answers };
     if (this.#known.size >= limit) this.#known.clear();
-    const remembered = { facts, stats, files, shownEvents: undefined };
+    const remembered = { facts, stats, files, shown: undefined };
     this.#known.set(key, remembered);
     this.#byFacts.set(facts, remembered);
     return ok(facts);

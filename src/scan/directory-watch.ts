@@ -15,6 +15,7 @@ import {
 import type { FSWatcher } from 'node:fs';
 import { join } from 'node:path';
 import { MountPoints } from './mount-points.ts';
+import type { DirectoryEvents, DirectoryListener } from './path-watch.ts';
 
 interface WatchedDirectory {
   readonly watcher: FSWatcher;
@@ -29,6 +30,12 @@ interface Cookie {
   readonly settle: () => void;
 }
 
+/** A turn of the event loop that began at `sentMs`. */
+interface Turn {
+  readonly sentMs: number;
+  readonly over: Promise<void>;
+}
+
 /** What is there while directories can be watched. */
 interface Running {
   readonly cookieWatcher: FSWatcher;
@@ -38,6 +45,7 @@ interface Running {
   readonly reporting: Map<number, boolean>;
   flying: Cookie | undefined;
   next: Promise<void> | undefined;
+  turn: Turn | undefined;
   /** when the last cookie was sent that came back */
   cookieMs: number;
 }
@@ -72,14 +80,16 @@ const longestPauseMs = 600_000;
  * compare a stat of the outermost directory for that. A mount laid over a watched directory or above ends its watch at the
  * next `caughtUp`.
  */
-export class DirectoryWatch {
+export class DirectoryWatch implements DirectoryEvents {
   readonly #options: DirectoryWatchOptions;
   readonly #limit: number;
   readonly #burstLimit: number;
   #running: Running | undefined;
   #closed = false;
   #changes = 0;
-  #events = 0;
+  #lost = 0;
+  readonly #below = new Map<string, number>();
+  #listener: DirectoryListener = () => {};
   #cookies = 0;
   #burst = 0;
   #provenMs = -Infinity;
@@ -102,9 +112,19 @@ export class DirectoryWatch {
     return this.#running?.directories.size ?? 0;
   }
 
-  /** Grows with every event in a watched directory, and when events may have been lost; not when directories are added. */
-  get events(): number {
-    return this.#events;
+  /**
+   * Grows with every event in watched directories at a path and below, and when events may have been lost; not when
+   * directories are added. Counted since it was asked first.
+   */
+  eventsBelow(path: string): number {
+    const count = this.#below.get(path);
+    if (count === undefined) this.#below.set(path, 0);
+    return (count ?? 0) + this.#lost;
+  }
+
+  /** There is one listener; it is told at once. */
+  listen(listener: DirectoryListener): void {
+    this.#listener = listener;
   }
 
   /**
@@ -121,10 +141,11 @@ export class DirectoryWatch {
       if (stat?.isDirectory() !== true || !reports(running, path, stat.dev)) return false;
       const name = path.slice(path.lastIndexOf('/') + 1);
       const watcher = watch(path, { persistent: false }, (event, entry) => {
-        this.#happened(path, watcher, event === 'rename' && (entry === null || entry === name));
+        const self = entry === null || (event === 'rename' && entry === name);
+        this.#happened(path, watcher, self ? undefined : entry, event);
       });
       watcher.on('error', () => {
-        this.#happened(path, watcher, true);
+        this.#happened(path, watcher, undefined, 'rename');
       });
       running.directories.set(path, { watcher, generation: ++this.#changes });
       return true;
@@ -157,7 +178,9 @@ export class DirectoryWatch {
   caughtUp(notBeforeMs = performance.now()): Promise<void> {
     const running = this.#running;
     if (this.#provenMs >= notBeforeMs || running === undefined) return Promise.resolve();
-    if (performance.now() - running.cookieMs < (this.#options.cookieEveryMs ?? 2_000)) return this.#turn(running);
+    if (performance.now() - running.cookieMs < (this.#options.cookieEveryMs ?? 2_000)) {
+      return this.#turn(running, notBeforeMs);
+    }
     const { flying } = running;
     if (flying === undefined) return this.#send(running);
     if (flying.sentMs >= notBeforeMs) return flying.arrived;
@@ -178,21 +201,29 @@ export class DirectoryWatch {
    * the whole queue (libuv design overview, "The I/O loop": timers, poll, check). The first immediate may belong to a turn
    * that has polled already; the second one follows a poll that began after this call.
    */
-  #turn(running: Running): Promise<void> {
+  #turn(running: Running, notBeforeMs: number): Promise<void> {
+    if (running.turn !== undefined && running.turn.sentMs >= notBeforeMs) return running.turn.over;
     const sentMs = performance.now();
     this.#dropRemounted(running);
-    return new Promise((resolve) => {
+    const over = new Promise<void>((resolve) => {
       setImmediate(() => {
         setImmediate(() => {
           if (running === this.#running) this.#provenMs = Math.max(this.#provenMs, sentMs);
+          if (running.turn === turn) running.turn = undefined;
           resolve();
         });
       });
     });
+    const turn: Turn = { sentMs, over };
+    running.turn = turn;
+    return over;
   }
 
   #dropRemounted(running: Running): void {
-    for (const point of running.mounts.changed() ?? ['/']) this.#dropBelow(running, point);
+    const points = running.mounts.changed() ?? ['/'];
+    for (const point of points) this.#dropBelow(running, point);
+    // a file may have been mounted over, which has no watch of its own
+    if (points.length > 0) this.#lose();
   }
 
   #send(running: Running): Promise<void> {
@@ -234,16 +265,30 @@ export class DirectoryWatch {
     flying.settle();
   }
 
-  /** An event in a directory, or with `self` one that may mean the directory itself: then its path is to be opened anew. */
-  #happened(path: string, watcher: FSWatcher, self: boolean): void {
-    this.#changes += 1;
-    this.#events += 1;
+  /** An event in a directory, or without an entry one that may mean the directory itself: then its path is to be opened anew. */
+  #happened(path: string, watcher: FSWatcher, entry: string | undefined, event: 'change' | 'rename'): void {
     const running = this.#running;
     const directory = running?.directories.get(path);
-    if (running === undefined || directory?.watcher !== watcher) return;
+    if (running === undefined || directory?.watcher !== watcher) return this.#lose();
+    this.#changes += 1;
     directory.generation = this.#changes;
-    if (self) this.#drop(running, path, directory);
     this.#count();
+    if (entry === undefined) return this.#drop(running, path, directory);
+    this.#tally(path);
+    this.#listener(path, entry, event === 'rename' ? 'place' : 'content');
+  }
+
+  #tally(path: string): void {
+    for (const [folder, count] of this.#below) {
+      if (path === folder || path.startsWith(`${folder}/`)) this.#below.set(folder, count + 1);
+    }
+  }
+
+  /** Something may have changed of which no event tells. */
+  #lose(): void {
+    this.#changes += 1;
+    this.#lost += 1;
+    this.#listener(undefined, '', 'place');
   }
 
   /** libuv passes over the kernel's notice of an overflow; a full queue shows by its length, all of it read in one turn. */
@@ -260,10 +305,9 @@ export class DirectoryWatch {
   }
 
   #drop(running: Running, path: string, directory: WatchedDirectory): void {
-    this.#changes += 1;
-    this.#events += 1;
     running.directories.delete(path);
     directory.watcher.close();
+    this.#lose();
   }
 
   #dropBelow(running: Running, point: string): void {
@@ -297,6 +341,7 @@ export class DirectoryWatch {
         reporting: new Map(),
         flying: undefined,
         next: undefined,
+        turn: undefined,
         cookieMs: -Infinity,
       };
       this.#running = running;
@@ -321,8 +366,7 @@ export class DirectoryWatch {
     const running = this.#running;
     this.#running = undefined;
     this.#provenMs = -Infinity;
-    this.#changes += 1;
-    this.#events += 1;
+    this.#lose();
     if (running === undefined) return;
     for (const { watcher } of running.directories.values()) watcher.close();
     running.cookieWatcher.close();

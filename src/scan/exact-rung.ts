@@ -51,9 +51,10 @@ interface Grounds {
   shown: ShownByEvents | undefined;
 }
 
-/** Of grounds that held: where the events stood, and what they do not show. */
+/** Of grounds that held: where the events stood, until when they are believed, and what they do not show. */
 interface ShownByEvents {
-  readonly events: number;
+  readonly changes: number;
+  readonly untilMs: number;
   readonly versions: readonly FileVersion[];
   readonly folders: readonly FolderAnswers[];
   readonly absent: readonly TableFile[];
@@ -107,7 +108,7 @@ export class ExactRung implements ClosureScanner {
     if (unit.compile.recordsCommandLine && unit.compile.dependency.kind === 'none') {
       return unclear('unsupported-option', 'the object records the command line, so that nothing can prove the list');
     }
-    await this.#options.table.watch?.caughtUp(unit.arrivedMs);
+    await this.#options.table.caughtUp(unit.arrivedMs);
     let questions: readonly Question[] = [];
     for (let round = 0; round < rounds; round += 1) {
       const facts = await this.#options.facts.of(unit, signal, questions);
@@ -152,7 +153,7 @@ export class ExactRung implements ClosureScanner {
   async unchanged(closure: Closure, notBeforeMs = performance.now()): Promise<boolean> {
     const grounds = this.#grounds.get(closure);
     if (grounds === undefined) return false;
-    await this.#options.table.watch?.caughtUp(notBeforeMs);
+    await this.#options.table.caughtUp(notBeforeMs);
     return this.#options.facts.hold(grounds.facts, notBeforeMs) && this.#same(grounds, notBeforeMs);
   }
 
@@ -164,17 +165,21 @@ export class ExactRung implements ClosureScanner {
   #same(grounds: Grounds, notBeforeMs: number): boolean {
     const { table } = this.#options;
     const { shown } = grounds;
-    const short = shown !== undefined && table.isShown(shown.events, notBeforeMs);
+    const short =
+      shown !== undefined && table.isShown(shown.changes, notBeforeMs) && (table.paths?.provenMs ?? 0) < shown.untilMs;
     const { versions, folders, absent } = short ? shown : grounds;
     for (const version of versions) if (version.file.at(notBeforeMs) !== version) return false;
     for (const answers of folders) if (answers.folder.at(notBeforeMs) !== answers) return false;
     for (const file of absent) if (file.at(notBeforeMs).record !== undefined) return false;
     if (!short) {
+      const isOpen = (file: TableFile) => file.shownUntilMs === -Infinity;
+      const files = [...versions.map(({ file }) => file), ...absent];
       grounds.shown = {
-        events: table.events,
-        versions: versions.filter(({ file }) => !file.shownByEvents),
-        folders: folders.filter(({ folder }) => !folder.shownByEvents),
-        absent: absent.filter((file) => !file.shownByEvents),
+        changes: table.changes,
+        untilMs: files.reduce((least, file) => (isOpen(file) ? least : Math.min(least, file.shownUntilMs)), Infinity),
+        versions: versions.filter(({ file }) => isOpen(file)),
+        folders: folders.filter(({ folder }) => !folder.isShown),
+        absent: absent.filter(isOpen),
       };
     }
     const { digests } = table;

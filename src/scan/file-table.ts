@@ -4,7 +4,8 @@
 import { readdirSync } from 'node:fs';
 import type { FileRecord, FileStat } from '../model/inputs.ts';
 import type { StatFileDigests } from './file-digests.ts';
-import { isDirectory, isRegular, isSymlink, sameStat } from './path-stats.ts';
+import { isDirectory, isRegular, sameStat } from './path-stats.ts';
+import { PathWatch, type DirectoryEvents, type WatchedLeaf, type WatchedListing } from './path-watch.ts';
 import type { ClosureFile } from './scanner.ts';
 import { settledAgeMs } from './stat-cache.ts';
 
@@ -24,17 +25,6 @@ export interface FolderAnswers {
   readonly folder: TableFolder;
 }
 
-/** Events of watched directories, see `DirectoryWatch`. */
-export interface DirectoryEvents {
-  /** false when the directory cannot be watched */
-  add(path: string): boolean;
-  caughtUp(notBeforeMs?: number): Promise<void>;
-  /** up to this moment of the monotonic clock all events have come */
-  readonly provenMs: number;
-  /** how many events there have been in all watched directories; grows too when events may have been lost */
-  readonly events: number;
-}
-
 export interface FileTableOptions {
   readonly digests: StatFileDigests;
   /** proves without a stat that directories are unchanged; undefined where there is none */
@@ -43,19 +33,24 @@ export interface FileTableOptions {
   readonly limit?: number;
 }
 
+/**
+ * How long events alone are believed of a file: what is written through `mmap` has none, but another stat. Directories of
+ * the compiler's own are exempt.
+ */
+const restatMs = 2000;
+
 export class FileTable {
   readonly digests: StatFileDigests;
-  readonly watch: DirectoryEvents | undefined;
+  /** undefined when there is no watch: everything is statted */
+  readonly paths: PathWatch | undefined;
   readonly #limit: number;
   readonly #files = new Map<string, TableFile>();
   readonly #folders = new Map<string, TableFolder>();
-  readonly #watchedRoots = new Set<string>();
-  readonly #watchedDown = new Map<string, { readonly events: number; readonly shown: boolean }>();
-  #voided = 0;
+  readonly #systemRoots = new Set<string>();
 
   constructor(options: FileTableOptions) {
     this.digests = options.digests;
-    this.watch = options.watch;
+    this.paths = options.watch === undefined ? undefined : new PathWatch(options.watch, options.digests.stats);
     this.#limit = options.limit ?? 300_000;
   }
 
@@ -63,7 +58,7 @@ export class FileTable {
   file(path: string): TableFile {
     let file = this.#files.get(path);
     if (file === undefined) {
-      file = new TableFile(this, path);
+      file = new TableFile(this, path, this.#isSystem(path));
       this.#files.set(path, file);
     }
     return file;
@@ -78,96 +73,75 @@ export class FileTable {
     return folder;
   }
 
-  /** Directories of the compiler's own: below them a watch takes the place of stats. */
-  watchBelow(roots: readonly string[]): void {
-    for (const root of roots) this.#watchedRoots.add(root);
+  /** Directories of the compiler's own: nobody writes there but package managers. */
+  addSystemRoots(roots: readonly string[]): void {
+    for (const root of roots) this.#systemRoots.add(`${root}/`);
   }
 
-  /**
-   * Watches a directory and those above it, up to a root of `watchBelow`; where it does not exist, as far as there is one.
-   * False when events would not show every change of what the path leads to.
-   */
-  watchDown(path: string): boolean {
-    if (this.watch === undefined) return false;
-    const { events } = this;
-    const known = this.#watchedDown.get(path);
-    if (known?.events === events) return known.shown;
-    const root = this.#rootOf(path);
-    const shown = root !== undefined && this.#watchChain(root, path, this.watch);
-    this.#watchedDown.set(path, { events, shown });
-    return shown;
+  #isSystem(path: string): boolean {
+    for (const root of this.#systemRoots) if (path.startsWith(root)) return true;
+    return false;
   }
 
-  #watchChain(root: string, path: string, watch: DirectoryEvents): boolean {
-    const { stats } = this.digests;
-    if (!watch.add(root)) return false;
-    for (let end = root.length; end < path.length;) {
-      const slash = path.indexOf('/', end + 1);
-      end = slash < 0 ? path.length : slash;
-      const folder = path.slice(0, end);
-      const link = stats.lstat(folder);
-      // what is not there, or is no directory, is shown by the one above
-      if (link === undefined || isRegular(link)) return true;
-      if (!isDirectory(link) || !watch.add(folder)) return false;
-    }
-    return true;
+  /** Everything that has happened up to a moment of the monotonic clock has been told, if it can be. */
+  async caughtUp(notBeforeMs: number): Promise<void> {
+    await this.paths?.caughtUp(notBeforeMs);
   }
 
-  #rootOf(path: string): string | undefined {
-    if (path.includes('/../')) return undefined;
-    for (let slash = path.length; slash > 0; slash = path.lastIndexOf('/', slash - 1)) {
-      const root = path.slice(0, slash);
-      if (this.#watchedRoots.has(root)) return root;
-    }
-    return undefined;
-  }
-
-  /** Where the events stand; grows too when something happened that no event tells of. */
-  get events(): number {
-    return (this.watch?.events ?? 0) + this.#voided;
+  /** Grows when something that is known may have changed. */
+  get changes(): number {
+    return this.paths?.changes ?? 0;
   }
 
   /**
    * Whether nothing that events tell of has happened up to a moment of the monotonic clock.
-   * @param events what `events` was when everything was looked at; undefined when events would not tell
+   * @param changes what `changes` was when everything was looked at; undefined when events would not tell
    */
-  isShown(events: number | undefined, notBeforeMs: number): boolean {
-    return this.watch !== undefined && this.watch.provenMs >= notBeforeMs && events === this.events;
+  isShown(changes: number | undefined, notBeforeMs: number): boolean {
+    return this.paths !== undefined && this.paths.provenMs >= notBeforeMs && changes === this.paths.changes;
   }
 
-  /** What lies below the watched roots is to be looked at again: something above them may have changed. */
+  /** What the watch shows is to be looked at again: something may have changed that it does not tell. */
   voidProofs(): void {
-    this.#voided += 1;
+    this.paths?.void();
   }
 
   /** To be called between units: forgets everything when it has become too much. */
   trim(): void {
     if (this.#files.size + this.#folders.size <= this.#limit) return;
-    this.#watchedDown.clear();
+    this.voidProofs();
     this.#files.clear();
     this.#folders.clear();
   }
 }
 
-export class TableFile {
+export class TableFile implements WatchedLeaf {
   readonly path: string;
   readonly #table: FileTable;
+  readonly #isSystem: boolean;
   #current: FileVersion | FileAbsence;
   #checkedMs = -Infinity;
-  /** how often the watch had reported something when the file was looked at last; undefined when that proves nothing */
-  #seenEvents: number | undefined;
+  /** `voided` of the watch that shows it; undefined when none does */
+  #shown: number | undefined;
+  #restatMs = -Infinity;
 
-  constructor(table: FileTable, path: string) {
+  constructor(table: FileTable, path: string, isSystem: boolean) {
     this.#table = table;
     this.path = path;
+    this.#isSystem = isSystem;
     this.#current = { file: this, record: undefined };
   }
 
   /** The file as it was at or after a moment of the monotonic clock. */
   at(notBeforeMs: number): FileVersion | FileAbsence {
     if (this.#checkedMs >= notBeforeMs) return this.#current;
-    if (this.#table.isShown(this.#seenEvents, notBeforeMs)) this.#checkedMs = this.#table.watch!.provenMs;
-    else this.#look(notBeforeMs);
+    const { paths } = this.#table;
+    const provenMs = paths?.provenMs ?? -Infinity;
+    if (provenMs >= notBeforeMs && provenMs < this.#restatMs && this.#shown === paths?.voided) {
+      this.#checkedMs = provenMs;
+    } else {
+      this.#look(notBeforeMs);
+    }
     return this.#current;
   }
 
@@ -176,20 +150,23 @@ export class TableFile {
     return this.#current;
   }
 
-  /** As long as the table's `events` stay and the watch has caught up, it is what it was. */
-  get shownByEvents(): boolean {
-    return this.#seenEvents === this.#table.events;
+  /** Up to this moment of the monotonic clock it is what it was, as long as the table's `changes` stay and the watch has caught up. */
+  get shownUntilMs(): number {
+    return this.#shown !== undefined && this.#shown === this.#table.paths?.voided ? this.#restatMs : -Infinity;
+  }
+
+  changed(): void {
+    this.#shown = undefined;
   }
 
   #look(notBeforeMs: number): void {
-    const { digests } = this.#table;
+    const { digests, paths } = this.#table;
+    const { stats } = digests;
     const nowMs = performance.now();
-    const proves = this.#table.watchDown(folderOf(this.path));
-    const { events } = this.#table;
+    const follows = paths?.followFile(this.path, this) === true;
     // a stat from before the watch would not show what happened in between
-    const fromMs = proves ? performance.now() : notBeforeMs;
-    const link = digests.stats.lstat(this.path, fromMs);
-    const stat = link !== undefined && isSymlink(link) ? digests.stats.stat(this.path, fromMs) : link;
+    const fromMs = follows && this.#shown !== paths.voided ? performance.now() : notBeforeMs;
+    const stat = stats.stat(this.path, fromMs);
     const found = stat !== undefined && isRegular(stat) ? digests.file(this.path, fromMs) : undefined;
     const record = found?.ok === true ? found.value : undefined;
     if (record === undefined || !this.#sameAs(record)) {
@@ -197,7 +174,11 @@ export class TableFile {
       else if (this.#current.record !== undefined) this.#current = { file: this, record: undefined };
     }
     this.#checkedMs = Math.min(nowMs, performance.now());
-    this.#seenEvents = proves && (link === undefined || isRegular(link)) ? events : undefined;
+    // written to through another name, no watch here would tell; what cannot be read may be readable without an event
+    const isShown =
+      follows && (stat === undefined || !isRegular(stat) || (record !== undefined && !stats.hasOtherNames(this.path)));
+    this.#shown = isShown ? paths.voided : undefined;
+    this.#restatMs = this.#isSystem ? Infinity : this.#checkedMs + restatMs;
   }
 
   #sameAs(record: FileRecord): boolean {
@@ -216,7 +197,7 @@ export class TableFile {
 
 const noNames: ReadonlySet<string> = new Set();
 
-export class TableFolder {
+export class TableFolder implements WatchedListing {
   readonly path: string;
   readonly #table: FileTable;
   readonly #asked = new Map<string, boolean>();
@@ -224,9 +205,12 @@ export class TableFolder {
   #stat: FileStat | undefined;
   /** undefined when the directory cannot be listed: then each name is looked for */
   #names: ReadonlySet<string> | undefined = noNames;
+  /** entries have come or gone that nobody had asked for */
+  #namesAreOld = false;
+  /** the names are those of the directory as its stat is, and stay so while that does */
   #settled = false;
   #checkedMs = -Infinity;
-  #seenEvents: number | undefined;
+  #shown: number | undefined;
 
   constructor(table: FileTable, path: string) {
     this.#table = table;
@@ -234,9 +218,9 @@ export class TableFolder {
     this.#answers = { folder: this };
   }
 
-  /** As long as the table's `events` stay and the watch has caught up, its answers are what they were. */
-  get shownByEvents(): boolean {
-    return this.#seenEvents === this.#table.events;
+  /** As long as the table's `changes` stay and the watch has caught up, its answers are what they were. */
+  get isShown(): boolean {
+    return this.#shown !== undefined && this.#shown === this.#table.paths?.voided;
   }
 
   /** Whether the directory had an entry of this name at or after the moment. */
@@ -255,28 +239,41 @@ export class TableFolder {
     return this.#answers;
   }
 
+  entryChanged(name: string): boolean {
+    this.#settled = false;
+    if (!this.#asked.has(name)) {
+      this.#namesAreOld = true;
+      return false;
+    }
+    this.#shown = undefined;
+    return true;
+  }
+
   #answer(name: string): boolean {
     if (name === '.' || name === '..') return this.#stat !== undefined;
+    if (this.#namesAreOld) this.#names = list(this.path);
+    this.#namesAreOld = false;
     if (this.#names !== undefined) return this.#names.has(name);
     return this.#table.digests.stats.lstat(`${this.path}/${name}`) !== undefined;
   }
 
   #refresh(notBeforeMs: number): void {
     if (this.#checkedMs >= notBeforeMs) return;
-    const { digests } = this.#table;
-    if (this.#table.isShown(this.#seenEvents, notBeforeMs)) {
-      this.#checkedMs = this.#table.watch!.provenMs;
+    const { digests, paths } = this.#table;
+    if (paths !== undefined && this.isShown && paths.provenMs >= notBeforeMs) {
+      this.#checkedMs = paths.provenMs;
       return;
     }
     const nowMs = performance.now();
     const readAtMs = Date.now();
-    const proves = this.#table.watchDown(this.path);
-    const { events } = this.#table;
-    const stat = digests.stats.stat(this.path, proves ? performance.now() : notBeforeMs);
+    const follows = paths?.followFolder(this.path, this) === true;
+    // what was read before the watch would not show what happened in between
+    const stat = digests.stats.stat(this.path, follows ? performance.now() : notBeforeMs);
     const unchanged = this.#settled && this.#stat !== undefined && stat !== undefined && sameStat(stat, this.#stat);
     if (!unchanged) {
       this.#stat = stat;
       this.#names = stat === undefined || !isDirectory(stat) ? noNames : list(this.path);
+      this.#namesAreOld = false;
       if (this.#names === noNames) this.#stat = undefined;
       this.#settled = stat !== undefined && readAtMs - Math.max(stat.mtimeMs, stat.ctimeMs) > settledAgeMs;
       let changed = false;
@@ -290,8 +287,7 @@ export class TableFolder {
     }
     this.#checkedMs = nowMs;
     // names that cannot be listed are looked for one by one: links among them lead elsewhere
-    const shown = proves && (stat === undefined || (this.#settled && this.#names !== undefined));
-    this.#seenEvents = shown ? events : undefined;
+    this.#shown = follows && (stat === undefined || this.#names !== undefined) ? paths.voided : undefined;
   }
 }
 
@@ -301,8 +297,4 @@ function list(path: string): ReadonlySet<string> | undefined {
   } catch {
     return undefined;
   }
-}
-
-function folderOf(path: string): string {
-  return path.slice(0, path.lastIndexOf('/')) || '/';
 }

@@ -4,9 +4,14 @@
 import { lstatSync, readlinkSync, realpathSync, statSync, type Stats } from 'node:fs';
 import type { FileStat } from '../model/inputs.ts';
 
-interface Remembered {
+interface Remembered extends Entry {
   readonly atMs: number;
+}
+
+interface Entry {
   readonly stat: FileStat | undefined;
+  /** hard links */
+  readonly names: number;
 }
 
 const regularType = 0o100000;
@@ -61,10 +66,10 @@ export class PathStats {
     const known = this.#links.get(path);
     if (known !== undefined && known.atMs >= notBeforeMs) return known.stat;
     const atMs = performance.now();
-    const stat = quietly(lstatSync, path);
+    const entry = lookUp(lstatSync, path);
     if (this.#links.size >= this.limit) this.#links.clear();
-    this.#links.set(path, { atMs, stat });
-    return stat;
+    this.#links.set(path, { atMs, ...entry });
+    return entry.stat;
   }
 
   /** `stat`: symbolic links are followed. */
@@ -74,10 +79,17 @@ export class PathStats {
     const known = this.#followed.get(path);
     if (known !== undefined && known.atMs >= notBeforeMs) return known.stat;
     const atMs = performance.now();
-    const stat = quietly(statSync, path);
+    const entry = lookUp(statSync, path);
     if (this.#followed.size >= this.limit) this.#followed.clear();
-    this.#followed.set(path, { atMs, stat });
-    return stat;
+    this.#followed.set(path, { atMs, ...entry });
+    return entry.stat;
+  }
+
+  /** Whether the file had other hard links when `stat` was asked last. */
+  hasOtherNames(path: string): boolean {
+    const link = this.#links.get(path);
+    const end = link?.stat !== undefined && isSymlink(link.stat) ? this.#followed.get(path) : link;
+    return end === undefined || end.names > 1;
   }
 
   /** The target of a symbolic link whose lstat is known; undefined when it cannot be read or is not UTF-8. */
@@ -109,10 +121,16 @@ export function realOrSame(path: string): string {
 
 /** A stat or lstat; undefined for what is not there for a program either: ENOTDIR, EACCES, ELOOP, ENAMETOOLONG. */
 export function quietly(call: typeof statSync, path: string): FileStat | undefined {
+  return lookUp(call, path).stat;
+}
+
+const nothing: Entry = { stat: undefined, names: 0 };
+
+function lookUp(call: typeof statSync, path: string): Entry {
   try {
     const stats = call(path, { throwIfNoEntry: false });
-    return stats === undefined ? undefined : fileStatOf(stats);
+    return stats === undefined ? nothing : { stat: fileStatOf(stats), names: stats.nlink };
   } catch {
-    return undefined;
+    return nothing;
   }
 }

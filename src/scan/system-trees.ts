@@ -21,7 +21,7 @@ interface Tracked {
   all: readonly ReadDirectory[];
   /** all of `all` were watched when they were read */
   watched: boolean;
-  /** the watch's count of events when all of it was proved last; undefined when that was by stats */
+  /** the watch's count of events in it when all of it was proved last; undefined when that was by stats */
   provedEvents: number | undefined;
   /** `use.version` of the snapshot */
   version: number | undefined;
@@ -151,7 +151,7 @@ export class SystemTrees implements DirectorySnapshots {
     const suspects = new Set(tracked.suspects);
     tracked.suspects.clear();
     const version = use?.version;
-    const events = this.#watch?.events;
+    const events = this.#watch?.eventsBelow(path);
     const reader = new TreeReader({
       digests: this.#digests,
       watch: this.#watch,
@@ -185,9 +185,9 @@ export class SystemTrees implements DirectorySnapshots {
   #proved(tracked: Tracked): boolean {
     const { root, all, use } = tracked;
     if (root === undefined || tracked.suspects.size > 0 || use?.version !== tracked.version) return false;
-    if (tracked.watched && tracked.provedEvents === this.#watch?.events) return true;
+    if (tracked.watched && tracked.provedEvents === this.#watch?.eventsBelow(tracked.path)) return true;
     if (!all.every((directory) => isUntouched(directory, this.#digests, this.#watch))) return false;
-    tracked.provedEvents = tracked.watched ? this.#watch?.events : undefined;
+    tracked.provedEvents = tracked.watched ? this.#watch?.eventsBelow(tracked.path) : undefined;
     return true;
   }
 

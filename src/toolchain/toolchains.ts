@@ -85,7 +85,7 @@ export class Toolchains {
     return this.#once(`identify\0${key}`, async () => {
       const watch = this.#watch(linkChain(path));
       const value = await this.#identify(path, request.env, watch);
-      remember(this.#compilers, key, { watch: new ProvenFiles(watch), value });
+      remember(this.#compilers, key, { watch: this.#proven(watch), value });
       return value;
     });
   }

@@ -107,16 +107,37 @@ describe.each([
     expect(watch.watched).toBe(1);
   });
 
-  test('counts the events of all directories in one number, in which cookies and additions do not count', async () => {
+  test('counts its events with those of the directories above, in which cookies, additions and others do not count', async () => {
     watch.add(dir);
+    const another = scratch.folder('another');
     await watch.caughtUp();
-    const before = watch.events;
-    watch.add(scratch.folder('another'));
+    const before = watch.eventsBelow(dir);
+    const above = watch.eventsBelow(scratch.path);
+    watch.add(another);
+    writeFileSync(`${another}/new`, '');
     await watch.caughtUp();
-    expect(watch.events).toBe(before);
+    expect(watch.eventsBelow(dir)).toBe(before);
+    expect(watch.eventsBelow(scratch.path)).toBeGreaterThan(above);
     writeFileSync(`${dir}/new`, '');
     await watch.caughtUp();
-    expect(watch.events).toBeGreaterThan(before);
+    expect(watch.eventsBelow(dir)).toBeGreaterThan(before);
+  });
+
+  test('tells its listener which entry, and whether it may be another one', async () => {
+    watch.add(dir);
+    await watch.caughtUp();
+    const heard: unknown[] = [];
+    watch.listen((...happened) => heard.push(happened));
+    appendFileSync(`${dir}/file`, 'more');
+    writeFileSync(`${dir}/new`, '');
+    await watch.caughtUp();
+    expect(heard).toContainEqual([dir, 'file', 'content']);
+    expect(heard).toContainEqual([dir, 'new', 'place']);
+    expect(heard).not.toContainEqual([dir, 'file', 'place']);
+    heard.length = 0;
+    rmSync(dir, { recursive: true });
+    await watch.caughtUp();
+    expect(heard).toContainEqual([undefined, '', 'place']);
   });
 });
 

@@ -1,9 +1,11 @@
-import { renameSync, rmSync, utimesSync } from 'node:fs';
+import { linkSync, renameSync, rmSync, utimesSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { StatFileDigests } from '../../../src/scan/file-digests.ts';
-import { FileTable, type DirectoryEvents } from '../../../src/scan/file-table.ts';
+import { FileTable } from '../../../src/scan/file-table.ts';
+import type { DirectoryEvents } from '../../../src/scan/path-watch.ts';
 import { PathStats } from '../../../src/scan/path-stats.ts';
 import { StatCache } from '../../../src/scan/stat-cache.ts';
+import { FakeDirectoryEvents } from '../../support/fake-directory-events.ts';
 import { scratchFolder, type ScratchFolder } from '../../support/scratch-folder.ts';
 
 let scratch: ScratchFolder;
@@ -13,27 +15,6 @@ beforeEach(() => {
   stats = new PathStats();
 });
 afterEach(() => scratch.remove());
-
-/** A watch whose events the test makes; `catchUp` says that there are no others up to now. */
-class FakeWatch implements DirectoryEvents {
-  events = 0;
-  provenMs = -Infinity;
-  readonly watched: string[] = [];
-
-  add(path: string): boolean {
-    this.watched.push(path);
-    return true;
-  }
-
-  caughtUp(): Promise<void> {
-    this.catchUp();
-    return Promise.resolve();
-  }
-
-  catchUp(): void {
-    this.provenMs = performance.now();
-  }
-}
 
 const table = (watch?: DirectoryEvents, limit?: number) =>
   new FileTable({
@@ -130,50 +111,84 @@ describe('a directory', () => {
   });
 });
 
-describe('below a watched root', () => {
-  test('nothing is looked at while no event has come, and everything after one', () => {
-    const watch = new FakeWatch();
-    const files = table(watch);
-    const path = scratch.write('sys/in/h.h', 'one');
-    files.watchBelow([`${scratch.path}/sys`]);
-    watch.catchUp();
-    const file = files.file(path);
+describe('with a watch', () => {
+  let watch: FakeDirectoryEvents;
+  let files: FileTable;
+  beforeEach(() => {
+    watch = new FakeDirectoryEvents();
+    files = table(watch);
+  });
+  const caughtUp = async () => {
+    const momentMs = now();
+    await files.caughtUp(momentMs);
+    return momentMs;
+  };
+
+  test('a file is not looked at while no event has come, and looked at after one', async () => {
+    const file = files.file(scratch.write('in/h.h', 'one'));
     const first = file.at(now());
-    expect(watch.watched).toEqual([`${scratch.path}/sys`, `${scratch.path}/sys/in`]);
-    expect(file.shownByEvents).toBe(true);
-    scratch.write('sys/in/h.h', 'two');
-    watch.catchUp();
-    expect(file.at(now() - 1000)).toBe(first); // as if nothing had happened: the watch has told of nothing
-    watch.events += 1;
-    expect(file.shownByEvents).toBe(false);
-    watch.catchUp();
-    expect(file.at(now())).not.toBe(first);
+    expect(file.shownUntilMs).toBeGreaterThan(now());
+    scratch.write('in/h.h', 'two');
+    expect(file.at(await caughtUp())).toBe(first); // as if nothing had happened: the watch has told of nothing
+    watch.tell(`${scratch.path}/in`, 'h.h', 'content');
+    expect(file.shownUntilMs).toBe(-Infinity);
+    expect(file.at(await caughtUp())).not.toBe(first);
   });
 
-  test('everything is looked at again when something above may have changed', () => {
-    const watch = new FakeWatch();
-    const files = table(watch);
-    const file = files.file(scratch.write('sys/h.h', 'one'));
-    files.watchBelow([`${scratch.path}/sys`]);
+  test('a file is looked at again after two seconds all the same, unless it is of the system', async () => {
+    const project = files.file(scratch.write('p/h.h', ''));
+    project.at(now());
+    expect(project.shownUntilMs).toBeLessThan(now() + 2001);
+    files.addSystemRoots([`${scratch.path}/sys`]);
+    const header = files.file(scratch.write('sys/h.h', ''));
+    header.at(now());
+    expect(header.shownUntilMs).toBe(Infinity);
+    expect(await caughtUp()).toBeLessThan(now());
+  });
+
+  test('an event beside what is known changes nothing', () => {
+    const file = files.file(scratch.write('in/h.h', 'one'));
+    const folder = files.folder(`${scratch.path}/in`);
+    file.at(now());
+    folder.has('k.h', now());
+    const { changes } = files;
+    watch.tell(`${scratch.path}/in`, 'object.o', 'place');
+    watch.tell(`${scratch.path}/in`, 'object.o', 'content');
+    expect(files.changes).toBe(changes);
+    expect([file.shownUntilMs > now(), folder.isShown]).toEqual([true, true]);
+    watch.tell(`${scratch.path}/in`, 'k.h', 'place');
+    expect(files.changes).toBeGreaterThan(changes);
+    expect([file.shownUntilMs > now(), folder.isShown]).toEqual([true, false]);
+  });
+
+  test('a name that nobody had asked for is found when it has come in the meantime', async () => {
+    scratch.write('in/h.h', '');
+    const folder = files.folder(`${scratch.path}/in`);
+    expect(folder.has('h.h', now())).toBe(true);
+    const answers = folder.at(now());
+    scratch.write('in/new.h', '');
+    watch.tell(`${scratch.path}/in`, 'new.h', 'place');
+    expect(folder.has('new.h', await caughtUp())).toBe(true);
+    expect(folder.at(await caughtUp())).toBe(answers);
+    rmSync(`${scratch.path}/in/new.h`);
+    watch.tell(`${scratch.path}/in`, 'new.h', 'place');
+    expect(folder.has('new.h', await caughtUp())).toBe(false);
+    expect(folder.at(await caughtUp())).not.toBe(answers);
+  });
+
+  test('everything is looked at again when something may have changed that no event tells', async () => {
+    const file = files.file(scratch.write('in/h.h', 'one'));
     const first = file.at(now());
-    scratch.write('sys/h.h', 'two');
+    scratch.write('in/h.h', 'two');
     files.voidProofs();
-    watch.catchUp();
-    expect(file.at(watch.provenMs)).not.toBe(first);
+    expect(file.at(await caughtUp())).not.toBe(first);
   });
 
-  test('a watch proves nothing for what lies outside, or is reached by .. or by a link', () => {
-    const watch = new FakeWatch();
-    const files = table(watch);
-    files.watchBelow([`${scratch.path}/sys`]);
-    scratch.write('sys/in/h.h', '');
-    scratch.write('project/h.h', '');
-    scratch.link('sys/l.h', '../project/h.h');
-    for (const name of ['project/h.h', 'sys/in/../../project/h.h', 'sys/l.h']) {
-      const file = files.file(`${scratch.path}/${name}`);
-      expect(file.at(now()).record).toBeDefined();
-      expect([name, file.shownByEvents]).toEqual([name, false]);
-    }
+  test('a file with two hard links is always looked at', () => {
+    linkSync(scratch.write('h.h', ''), `${scratch.path}/twin.h`);
+    const file = files.file(`${scratch.path}/h.h`);
+    file.at(now());
+    expect(file.shownUntilMs).toBe(-Infinity);
   });
 });
 

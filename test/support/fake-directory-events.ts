@@ -1,0 +1,32 @@
+// A watch whose events the test makes.
+
+import type { DirectoryEvents, DirectoryListener, EntryEvent } from '../../src/scan/path-watch.ts';
+
+export class FakeDirectoryEvents implements DirectoryEvents {
+  provenMs = -Infinity;
+  readonly watched: string[] = [];
+  /** directories that cannot be watched */
+  readonly refused = new Set<string>();
+  #listener: DirectoryListener = () => {};
+
+  add(path: string): boolean {
+    if (this.refused.has(path)) return false;
+    this.watched.push(path);
+    return true;
+  }
+
+  /** There are no other events up to now. */
+  caughtUp(): Promise<void> {
+    this.provenMs = performance.now();
+    return Promise.resolve();
+  }
+
+  listen(listener: DirectoryListener): void {
+    this.#listener = listener;
+  }
+
+  /** @param directory undefined: events may have been lost */
+  tell(directory: string | undefined, entry = '', event: EntryEvent = 'place'): void {
+    this.#listener(directory, entry, event);
+  }
+}
