@@ -18,6 +18,7 @@ import type { Closure, ClosureScanner } from '../scan/scanner.ts';
 import { terminalFiles } from '../toolchain/terminal-files.ts';
 import { timeZoneFiles } from '../toolchain/time-zone.ts';
 import type { Toolchains } from '../toolchain/toolchains.ts';
+import { BuildGraphs } from './build-graphs.ts';
 import { CanonicalPlaces } from './canonical-places.ts';
 import { compileAction } from './compile-action.ts';
 import { addTimings, type CompileFacts, type Stopwatch, stopwatch } from './compile-facts.ts';
@@ -78,6 +79,7 @@ export class RemoteCompiler {
   /** roots in the canonical place, by what they were made of */
   readonly #moved = new WeakMap<AssembledRoot, { readonly from: string; readonly root: AssembledRoot }>();
   readonly #proofs = new DependencyProofs();
+  readonly #graphs = new BuildGraphs();
 
   constructor(parts: RemoteCompileParts) {
     this.#parts = parts;
@@ -420,6 +422,7 @@ export class RemoteCompiler {
             mounts: [...root.root.mounts],
             sourceBytes: closure.sourceBytes,
             resultKey: key,
+            downstreamMs: Math.round(this.#graphs.downstreamMs(job.cwd, job.compile.output)),
           },
         },
         () => {},

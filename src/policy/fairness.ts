@@ -49,6 +49,12 @@ export class ClientLedger {
 /** what has waited longer goes first whatever comes */
 const longestHeadStartMs = 60_000;
 
+/**
+ * A millisecond that the build goes on after a unit weighs as much as so many milliseconds of waiting: with a queue of half a
+ * minute, who waits for less than four seconds more is behind.
+ */
+const criticalWeight = 8;
+
 /** Which units are long beside all that waits, and how far ahead of their turn they are taken. */
 export interface LongUnits {
   /** a unit of this cost is long */
@@ -95,8 +101,9 @@ export function fairOrder(
   return order;
 }
 
-function urgency({ costMs, queuedForMs }: QueuedUnit, { fromCostMs, headStartMs }: LongUnits): number {
-  return costMs + queuedForMs + (costMs >= fromCostMs ? headStartMs : 0);
+function urgency(unit: QueuedUnit, { fromCostMs, headStartMs }: LongUnits): number {
+  const { costMs, queuedForMs, downstreamMs } = unit;
+  return costMs + queuedForMs + criticalWeight * downstreamMs + (costMs >= fromCostMs ? headStartMs : 0);
 }
 
 /**

@@ -19,6 +19,8 @@ export interface PolicyUnit {
 
 export interface QueuedUnit extends PolicyUnit {
   readonly queuedForMs: number;
+  /** how long the rest of its build takes at least once it has ended, as far as that waits for it; 0 when unknown */
+  readonly downstreamMs: number;
   /** was on a worker already and came back: goes first */
   readonly returned: boolean;
 }

@@ -27,7 +27,9 @@ export function policyView(sources: ViewSources): PolicySnapshot {
   const queued: QueuedUnit[] = [];
   for (const task of sources.queued) {
     if (task.state.kind !== 'queued') continue;
-    queued.push({ ...unitOf(task), queuedForMs: nowMs - task.facts.enteredMs, returned: task.returned });
+    const { enteredMs, hints } = task.facts;
+    const { downstreamMs } = hints;
+    queued.push({ ...unitOf(task), queuedForMs: nowMs - enteredMs, downstreamMs, returned: task.returned });
   }
   const workers: PolicyWorker[] = [];
   for (const member of sources.members) workers.push(workerOf(member, sources, nowMs));

@@ -116,4 +116,5 @@ const noHints = {
   mounts: [],
   sourceBytes: 0,
   resultKey: undefined,
+  downstreamMs: 0,
 };

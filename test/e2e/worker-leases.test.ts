@@ -145,6 +145,7 @@ describe('leases', () => {
     mounts: [],
     sourceBytes: 0,
     resultKey: undefined,
+    downstreamMs: 0,
   };
 
   test('a cancelled lease ends at once, frees its slot and leaves nothing', async () => {

@@ -106,6 +106,7 @@ export function simulate(
       queued: [...waiting].map((index) => ({
         ...unitOf(index),
         queuedForMs: nowMs - units[index]!.arrivesMs,
+        downstreamMs: 0,
         returned: false,
       })),
       workers: view,

@@ -15,6 +15,7 @@ function unit(id: string, more: Partial<QueuedUnit> = {}): QueuedUnit {
     memoryBytes: 0,
     excluded: new Set(),
     queuedForMs: 0,
+    downstreamMs: 0,
     returned: false,
     ...more,
   };

@@ -13,6 +13,7 @@ function units(client: string, count: number, costMs: number): QueuedUnit[] {
     memoryBytes: 0,
     excluded: new Set<string>(),
     queuedForMs: 0,
+    downstreamMs: 0,
     returned: false,
   }));
 }
@@ -32,6 +33,31 @@ describe('the order of clients', () => {
     const order = fairOrder(queued, new Map(), Infinity, noneLong);
     expect(new Set(order)).toEqual(new Set(queued));
     expect(order).toHaveLength(10);
+  });
+});
+
+describe('the order of one client', () => {
+  const [plain] = units('a', 1, 1000);
+  const order = (...queued: Partial<QueuedUnit>[]) =>
+    fairOrder(
+      queued.map((each) => ({ ...plain!, ...each })),
+      new Map(),
+      Infinity,
+      noneLong,
+    ).map(({ id }) => id);
+
+  test('is that of arrival where nothing is known of the rest of the build', () => {
+    expect(order({ id: 'late', queuedForMs: 10 }, { id: 'early', queuedForMs: 900 })).toEqual(['early', 'late']);
+  });
+
+  test('has first what the rest of the build waits for longest, though it came last', () => {
+    const leaf = { id: 'leaf', queuedForMs: 20_000, downstreamMs: 300 };
+    expect(order(leaf, { id: 'base', downstreamMs: 9_000 })).toEqual(['base', 'leaf']);
+  });
+
+  test('lets nothing wait for ever', () => {
+    const leaf = { id: 'leaf', queuedForMs: 90_000, downstreamMs: 300 };
+    expect(order(leaf, { id: 'base', downstreamMs: 9_000 })).toEqual(['leaf', 'base']);
   });
 });
 

@@ -193,7 +193,11 @@ export interface ExecutionHints {
   mounts: string[];
   sourceBytes: number;
   /** Under what the result is kept and shared in place of the action's digest: names all that the result depends on, and no more. */
-  resultKey: Digest | undefined;
+  resultKey:
+    | Digest
+    | undefined;
+  /** the longest chain of the build's steps that wait for this one; 0: unknown */
+  downstreamMs: number;
 }
 
 export interface Execute {
@@ -2080,6 +2084,7 @@ function createBaseExecutionHints(): ExecutionHints {
     mounts: [],
     sourceBytes: 0,
     resultKey: undefined,
+    downstreamMs: 0,
   };
 }
 
@@ -2114,6 +2119,9 @@ export const ExecutionHints: MessageFns<ExecutionHints> = {
     }
     if (message.resultKey !== undefined) {
       Digest.encode(message.resultKey, writer.uint32(82).fork()).join();
+    }
+    if (message.downstreamMs !== 0) {
+      writer.uint32(88).uint32(message.downstreamMs);
     }
     return writer;
   },
@@ -2211,6 +2219,14 @@ export const ExecutionHints: MessageFns<ExecutionHints> = {
             message.resultKey = Digest.decode(reader, reader.uint32());
             continue;
           }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.downstreamMs = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2242,6 +2258,7 @@ export const ExecutionHints: MessageFns<ExecutionHints> = {
     message.resultKey = (object.resultKey !== undefined && object.resultKey !== null)
       ? Digest.fromPartial(object.resultKey)
       : undefined;
+    message.downstreamMs = object.downstreamMs ?? 0;
     return message;
   },
 };
