@@ -32,6 +32,7 @@ import { PathStats } from '../scan/path-stats.ts';
 import { ScanLadder } from '../scan/scan-ladder.ts';
 import { StatCache } from '../scan/stat-cache.ts';
 import { SystemTrees } from '../scan/system-trees.ts';
+import { UnitStore } from '../scan/unit-store.ts';
 import { StepLog } from '../steps/step-log.ts';
 import { Toolchains } from '../toolchain/toolchains.ts';
 import { answerAudit, openAuditor } from './audits.ts';
@@ -83,7 +84,11 @@ export async function runAgent(settings: Settings): Promise<string | undefined> 
   const table = new FileTable({ digests, watch });
   const facts = new CompilerFactsCache({ processes, table, permits, folder: join(settings.cacheDir, 'agent/probes') });
   const directives = new DirectiveCache({ folder: join(settings.cacheDir, 'agent/directives') });
-  const exact = new ExactRung({ facts, table, directives });
+  const units = new UnitStore({
+    folder: join(settings.cacheDir, 'agent/units'),
+    version: buildHash(installationRoot()),
+  });
+  const exact = new ExactRung({ facts, table, directives, store: units });
   const cluster = new ClusterAccess(settings, clock, log);
   const steps = new StepLog({ dir: stepFolder(settings), limitBytes: stepLogLimitBytes, clock, log });
   let ended: (why: string) => void = () => {};
@@ -195,6 +200,7 @@ export async function runAgent(settings: Settings): Promise<string | undefined> 
   );
   const saving = setInterval(() => {
     directives.flush();
+    units.flush();
     void statCache.save();
   }, saveDigestsMs);
   const why = await Promise.race([untilEnded, untilSignal()]);
@@ -212,6 +218,7 @@ export async function runAgent(settings: Settings): Promise<string | undefined> 
   await steps.close();
   await statCache.save();
   directives.flush();
+  units.flush();
   watch.close();
   rmSync(cookieFolder, { recursive: true, force: true });
   parts.journal.close();

@@ -41,7 +41,13 @@ interface Remembered {
 }
 
 /** Variables that the compiler reads search directories from. */
-const searchVariables = ['CPATH', 'C_INCLUDE_PATH', 'CPLUS_INCLUDE_PATH', 'OBJC_INCLUDE_PATH', 'OBJCPLUS_INCLUDE_PATH'];
+export const searchVariables = [
+  'CPATH',
+  'C_INCLUDE_PATH',
+  'CPLUS_INCLUDE_PATH',
+  'OBJC_INCLUDE_PATH',
+  'OBJCPLUS_INCLUDE_PATH',
+];
 const limit = 2048;
 const questionLimit = 4096;
 

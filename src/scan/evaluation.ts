@@ -37,6 +37,8 @@ export interface Evaluation {
   readonly trail: Trail;
   /** what only the compiler can answer; the evaluation is worth nothing when there are any */
   readonly questions: readonly Question[];
+  /** what the compiler was asked and has answered, as far as it was needed here */
+  readonly answered: readonly Question[];
 }
 
 /** Why an exact evaluation was given up; docs/errors.md explains each. */

@@ -5,26 +5,30 @@ import { realpathSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { err, ok, type Result } from '../base/result.ts';
 import { ClosureBuilder, closureUnchanged } from './closure-builder.ts';
+import { commandFolders } from './command-folders.ts';
 import type { CompilerFacts, CompilerFactsCache } from './compiler-facts.ts';
 import { precompiledShadows } from './compiler-rung.ts';
-import type { Question } from './dialect-probe.ts';
 import type { DirectiveCache } from './directive-cache.ts';
 import type { Dialect, SourceDirectives } from './directives.ts';
 import { Unclear, type Evaluation, type UnclearReason, type UnitText } from './evaluation.ts';
 import type { FileTable, FileVersion, FolderAnswers, TableFile } from './file-table.ts';
-import { FolderNames } from './folder-names.ts';
-import { fromBytes, IncludeSearch, parentOf, toBytes } from './include-search.ts';
+import { fromBytes, IncludeSearch } from './include-search.ts';
 import { Macro } from './macro.ts';
+import { KnownUnits, type LookedUp, type Lookups } from './known-units.ts';
 import { isDirectory } from './path-stats.ts';
 import { nameNumber } from './preprocessor-tokens.ts';
 import { evaluateUnit } from './preprocessor.ts';
 import type { Closure, ClosureScanner, ScanFailure, ScanUnit } from './scanner.ts';
 import { inside } from './system-trees.ts';
+import { unitDigest } from './unit-digest.ts';
+import type { UnitStore } from './unit-store.ts';
 
 export interface ExactRungOptions {
   readonly facts: CompilerFactsCache;
   readonly table: FileTable;
   readonly directives: DirectiveCache;
+  /** keeps units across restarts; undefined: none are kept */
+  readonly store?: UnitStore;
   /** how many units are remembered */
   readonly unitLimit?: number;
 }
@@ -42,6 +46,7 @@ export type ExactAttempt =
 /** What a closure rests on: all of it must be the same object again. */
 interface Grounds {
   readonly key: string;
+  readonly digest: string;
   readonly facts: CompilerFacts;
   readonly versions: readonly FileVersion[];
   readonly folders: readonly FolderAnswers[];
@@ -60,6 +65,9 @@ interface ShownByEvents {
   readonly absent: readonly TableFile[];
 }
 
+type Evaluated = readonly [Evaluation, LookedUp['places']];
+
+const noPlaces: LookedUp['places'] = new Map();
 const sliceMs = 10;
 const rounds = 6;
 const macroLimit = 2_000_000;
@@ -77,12 +85,19 @@ export class ExactRung implements ClosureScanner {
   readonly #grounds = new WeakMap<Closure, Grounds>();
   readonly #distrusted = new Set<string>();
   #seenVoided = 0;
+  readonly #known: KnownUnits | undefined;
   readonly #searches = new WeakMap<CompilerFacts, IncludeSearch>();
   readonly #realPaths = new WeakMap<FileVersion, { readonly path: string | undefined }>();
   readonly #lexed = new WeakMap<FileVersion, { readonly dialect: Dialect; readonly directives: SourceDirectives }>();
 
   constructor(options: ExactRungOptions) {
     this.#options = options;
+    this.#known = options.store === undefined ? undefined : new KnownUnits(options.store, options.table);
+  }
+
+  /** How many units were known from before a restart, for counters. */
+  get restored(): number {
+    return this.#known?.restored ?? 0;
   }
 
   async scan(unit: ScanUnit, signal?: AbortSignal): Promise<Result<Closure, ScanFailure>> {
@@ -109,7 +124,8 @@ export class ExactRung implements ClosureScanner {
       return unclear('unsupported-option', 'the object records the command line, so that nothing can prove the list');
     }
     await this.#options.table.caughtUp(unit.arrivedMs);
-    let questions: readonly Question[] = [];
+    let stored = this.#units.has(key) ? undefined : this.#known?.take(unit);
+    let questions = (stored && this.#known?.questions(unit, stored)) ?? [];
     for (let round = 0; round < rounds; round += 1) {
       const facts = await this.#options.facts.of(unit, signal, questions);
       if (!facts.ok) return { kind: 'failed', failure: facts.error };
@@ -119,7 +135,7 @@ export class ExactRung implements ClosureScanner {
       }
       if (facts.value.macros[microsoft] !== undefined)
         return unclear('unsupported-option', 'clang is another compiler');
-      if (questions.length === 0) {
+      if (round === 0) {
         const known = this.#units.get(key);
         if (known !== undefined && this.#stands(known, facts.value, unit.arrivedMs)) {
           this.#units.delete(key);
@@ -127,27 +143,38 @@ export class ExactRung implements ClosureScanner {
           return { kind: 'closure', closure: known };
         }
       }
+      const restored = stored && this.#known?.restore(stored, unit, facts.value, this.#lookups(unit));
+      if (restored !== undefined) return this.#conclude(unit, key, facts.value, restored);
+      stored = undefined;
       const evaluated = await this.#evaluate(unit, facts.value, signal);
       if (evaluated instanceof Unclear) {
         if (evaluated.reason === 'changing-inputs') continue;
         return unclear(evaluated.reason, evaluated.message);
       }
       if (evaluated === 'cancelled') return { kind: 'failed', failure: { reason: 'cancelled', message: 'cancelled' } };
-      if (evaluated.questions.length > 0) {
-        questions = evaluated.questions;
+      const [evaluation, places] = evaluated;
+      if (evaluation.questions.length > 0) {
+        questions = evaluation.questions;
         continue;
       }
-      return this.#conclude(unit, key, facts.value, evaluated);
+      const attempt = this.#conclude(unit, key, facts.value, evaluation);
+      if (attempt.kind === 'closure') {
+        const realPath = (version: FileVersion) => this.#realPaths.get(version);
+        this.#known?.put(unit, facts.value, evaluation, { places, realPath });
+      }
+      return attempt;
     }
     return unclear('changing-inputs', 'inputs or answers keep changing');
   }
 
   distrust(closure: Closure): void {
-    const key = this.#grounds.get(closure)?.key;
-    if (key === undefined) return;
+    const grounds = this.#grounds.get(closure);
+    if (grounds === undefined) return;
+    const { key, digest } = grounds;
     if (this.#distrusted.size > 10_000) this.#distrusted.clear();
     this.#distrusted.add(key);
     this.#units.delete(key);
+    this.#options.store?.forget(digest);
   }
 
   async unchanged(closure: Closure, notBeforeMs = performance.now()): Promise<boolean> {
@@ -190,10 +217,12 @@ export class ExactRung implements ClosureScanner {
     unit: ScanUnit,
     facts: CompilerFacts,
     signal: AbortSignal | undefined,
-  ): Promise<Evaluation | Unclear | 'cancelled'> {
+  ): Promise<Evaluated | Unclear | 'cancelled'> {
     const { compile } = unit;
     const { imacros, include } = forcedIncludes(unit);
     const slice = { endMs: performance.now() + sliceMs };
+    const clang = compile.family.kind === 'clang';
+    const folderNames = clang ? commandFolders(unit, facts, this.#lookups(unit).identityOf) : undefined;
     const text: UnitText = {
       family: compile.family.kind,
       source: compile.source,
@@ -203,7 +232,7 @@ export class ExactRung implements ClosureScanner {
       search: this.#searchOf(unit, facts),
       directivesOf: (version) => this.#directivesOf(version, facts.dialect),
       notBeforeMs: unit.arrivedMs,
-      folderNames: compile.family.kind === 'clang' ? this.#folderNames(unit, facts) : undefined,
+      folderNames,
       slice,
       fileNamesKnown: !compile.argv.some((argument) => /^-f(?:macro|file)-prefix-map=/.test(argument)),
     };
@@ -214,7 +243,8 @@ export class ExactRung implements ClosureScanner {
         if (step.done === true) {
           // while this one paused, others may have found that a file has changed
           const whole = step.value.files.every((version) => version.file.current === version);
-          return whole ? step.value : new Unclear('changing-inputs', compile.source);
+          if (!whole) return new Unclear('changing-inputs', compile.source);
+          return [step.value, folderNames?.identities ?? noPlaces];
         }
         await new Promise((resolve) => setImmediate(resolve));
         if (signal?.aborted === true) return 'cancelled';
@@ -226,24 +256,14 @@ export class ExactRung implements ClosureScanner {
     }
   }
 
-  /** clang meets the directories of the command line first; of one that does not exist it meets the parent. */
-  #folderNames(unit: ScanUnit, facts: CompilerFacts): FolderNames {
+  #lookups({ cwd, arrivedMs }: ScanUnit): Lookups {
     const { stats } = this.#options.table.digests;
-    const names = new FolderNames((spelling) => {
+    const identityOf = (spelling: string) => {
       const path = fromBytes(spelling);
-      const stat = stats.stat(path.startsWith('/') ? path : `${unit.cwd}/${path}`, unit.arrivedMs);
+      const stat = stats.stat(path.startsWith('/') ? path : `${cwd}/${path}`, arrivedMs);
       return stat !== undefined && isDirectory(stat) ? `${stat.dev}:${stat.ino}` : undefined;
-    });
-    const { directories } = unit.compile.search;
-    const given = (option: string) => directories.filter((each) => each.option === option).map(({ path }) => path);
-    const fromVariable = unit.env['CPATH']?.split(':').map((path) => (path === '' ? '.' : path)) ?? [];
-    const { quote, angle } = facts.search.spelled;
-    const inOrder = [given('I'), fromVariable, ...['idirafter', 'iquote', 'isystem'].map(given), quote, angle];
-    for (const path of inOrder.flat()) {
-      const spelling = toBytes(path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path);
-      if (names.folderOf(spelling) === undefined && !path.endsWith('/')) names.meet([parentOf(spelling)]);
-    }
-    return names;
+    };
+    return { identityOf, realPath: (version) => this.#realPath(version) };
   }
 
   #directivesOf(version: FileVersion, dialect: Dialect): SourceDirectives {
@@ -342,6 +362,7 @@ export class ExactRung implements ClosureScanner {
     const closure: Closure = { ...own, probes: [...own.probes, ...evaluation.probes] };
     this.#grounds.set(closure, {
       key,
+      digest: unitDigest(unit),
       facts,
       versions: evaluation.files,
       folders: [...trail.folders],

@@ -239,6 +239,16 @@ export class TableFolder implements WatchedListing {
     return this.#answers;
   }
 
+  /** The answers when it was looked at last. */
+  get current(): FolderAnswers {
+    return this.#answers;
+  }
+
+  /** Every name that `current` answers, in order of asking. */
+  get asked(): ReadonlyMap<string, boolean> {
+    return this.#asked;
+  }
+
   entryChanged(name: string): boolean {
     this.#settled = false;
     if (!this.#asked.has(name)) {

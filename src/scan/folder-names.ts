@@ -9,6 +9,7 @@ export type FolderIdentity = (path: string) => string | undefined;
 
 export class FolderNames {
   readonly #identityOf: FolderIdentity;
+  readonly #identities = new Map<string, string | undefined>();
   /** by spelling; undefined: no such directory */
   readonly #bySpelling = new Map<string, string | undefined>();
   readonly #byIdentity = new Map<string, string>();
@@ -16,6 +17,11 @@ export class FolderNames {
 
   constructor(identityOf: FolderIdentity) {
     this.#identityOf = identityOf;
+  }
+
+  /** Every spelling that was looked up, and where it led. */
+  get identities(): ReadonlyMap<string, string | undefined> {
+    return this.#identities;
   }
 
   /** Looks directories up, in order. @param spellings in bytes as Latin-1, without a slash at the end */
@@ -43,6 +49,7 @@ export class FolderNames {
   #name(spelling: string): string | undefined {
     if (this.#bySpelling.has(spelling)) return this.#bySpelling.get(spelling);
     const identity = this.#identityOf(spelling);
+    this.#identities.set(spelling, identity);
     const name = identity === undefined ? undefined : (this.#byIdentity.get(identity) ?? spelling);
     if (identity !== undefined && name !== undefined) this.#byIdentity.set(identity, name);
     this.#bySpelling.set(spelling, name);

@@ -89,6 +89,7 @@ class UnitEvaluation implements Place {
       probes: [...this.#probes.values()],
       trail: this.#trail,
       questions: this.#macros.questions,
+      answered: this.#macros.answered,
     };
   }
 

@@ -34,6 +34,7 @@ export class UnitMacros implements MacroEnvironment {
   readonly #saved = new Map<number, (Macro | undefined)[]>();
   readonly #uncertain = new Set<number>();
   readonly #questions = new Map<string, Question>();
+  readonly #answered = new Map<string, Question>();
   readonly #rules: ConditionRules;
   /** whose operand is looked at */
   directive: Directive | undefined;
@@ -61,6 +62,11 @@ export class UnitMacros implements MacroEnvironment {
   /** What only the compiler can answer. */
   get questions(): readonly Question[] {
     return [...this.#questions.values()];
+  }
+
+  /** What it has answered already, as far as it was asked for. */
+  get answered(): readonly Question[] {
+    return [...this.#answered.values()];
   }
 
   /** @param option `-D...` or `-U...`. @throws Unclear */
@@ -164,10 +170,8 @@ export class UnitMacros implements MacroEnvironment {
   #answer(question: Question): bigint {
     const { defined, values } = this.#unit.facts;
     const known = question.kind === 'defined' ? defined.get(question.text) : values.get(question.text);
-    if (known === undefined) {
-      this.#questions.set(`${question.kind} ${question.text}`, question);
-      return 0n;
-    }
+    (known === undefined ? this.#questions : this.#answered).set(`${question.kind} ${question.text}`, question);
+    if (known === undefined) return 0n;
     return typeof known === 'bigint' ? known : known ? 1n : 0n;
   }
 

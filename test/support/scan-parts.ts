@@ -16,6 +16,7 @@ import { PathStats } from '../../src/scan/path-stats.ts';
 import { ScanLadder } from '../../src/scan/scan-ladder.ts';
 import { StatCache } from '../../src/scan/stat-cache.ts';
 import { SystemTrees } from '../../src/scan/system-trees.ts';
+import { UnitStore } from '../../src/scan/unit-store.ts';
 import { Toolchains } from '../../src/toolchain/toolchains.ts';
 import { childProcesses } from './child-processes.ts';
 
@@ -31,6 +32,9 @@ export interface ScanParts {
   readonly exact: ExactRung;
   readonly compiler: CompilerRung;
   readonly toolchains: Toolchains;
+  readonly table: FileTable;
+  /** as when the agent ends: what is new is written, nothing is watched any more */
+  end(): Promise<void>;
 }
 
 export function scanParts(cacheFolder: string, processes: Processes = childProcesses): ScanParts {
@@ -45,11 +49,9 @@ export function scanParts(cacheFolder: string, processes: Processes = childProce
   const table = new FileTable({ digests, watch });
   const facts = new CompilerFactsCache({ processes, table, permits, folder: join(cacheFolder, 'probes') });
   const compiler = new CompilerRung({ processes, digests, facts, permits });
-  const exact = new ExactRung({
-    facts,
-    table,
-    directives: new DirectiveCache({ folder: join(cacheFolder, 'directives') }),
-  });
+  const directives = new DirectiveCache({ folder: join(cacheFolder, 'directives') });
+  const store = new UnitStore({ folder: join(cacheFolder, 'units'), version: 'test' });
+  const exact = new ExactRung({ facts, table, directives, store });
   const scanner = new ScanLadder(exact, compiler);
   const toolchains = new Toolchains({
     processes,
@@ -59,5 +61,11 @@ export function scanParts(cacheFolder: string, processes: Processes = childProce
     cacheFolder: join(cacheFolder, 'toolchains'),
     version: 'test',
   });
-  return { stats, cache, digests, snapshots, trees, roots, scanner, exact, compiler, toolchains };
+  const end = async () => {
+    await cache.save();
+    directives.flush();
+    store.flush();
+    watch.close();
+  };
+  return { stats, cache, digests, snapshots, trees, roots, scanner, exact, compiler, toolchains, table, end };
 }
