@@ -36,8 +36,10 @@ interface Remembered {
   readonly stats: ReadonlyMap<string, FileStat | undefined>;
   /** places of files that are read without being asked for */
   readonly files: readonly (FileVersion | FileAbsence)[];
-  /** the table's changes when all was as it is and events would show what happens to it */
-  shown: number | undefined;
+  /** the table's changes when all was as it is and events would show what happens to it, up to a moment of the monotonic clock */
+  shown: { readonly changes: number; readonly untilMs: number } | undefined;
+  /** `voided` of the watch when all directories were found to be followed */
+  followed: number | undefined;
 }
 
 /** Variables that the compiler reads search directories from. */
@@ -124,17 +126,22 @@ export class CompilerFactsCache {
   #holds(known: Remembered, arrivedMs: number): boolean {
     const { table } = this.#options;
     const { stats } = table.digests;
-    if (table.isShown(known.shown, arrivedMs)) return true;
+    const { paths } = table;
+    const { shown } = known;
+    if (shown !== undefined && table.isShown(shown.changes, arrivedMs) && (paths?.provenMs ?? 0) < shown.untilMs) {
+      return true;
+    }
     // the watches first: a stat from before would not show what happened in between
-    const isFollowed = [...known.stats.keys()].every((path) => table.paths?.followPlace(path));
+    const isFollowed = paths !== undefined && [...known.stats.keys()].every((path) => paths.followPlace(path));
     const { changes } = table;
-    const fromMs = isFollowed ? performance.now() : arrivedMs;
+    const fromMs = isFollowed && known.followed !== paths.voided ? performance.now() : arrivedMs;
+    known.followed = isFollowed ? paths.voided : undefined;
     for (const [path, before] of known.stats) {
       if (!sameForLookups(before, stats.stat(path, fromMs))) return false;
     }
     for (const state of known.files) if (state.file.at(arrivedMs) !== state) return false;
-    const isShown = isFollowed && known.files.every(({ file }) => file.shownUntilMs === Infinity);
-    known.shown = isShown && changes === table.changes ? changes : undefined;
+    const untilMs = known.files.reduce((least, { file }) => Math.min(least, file.shownUntilMs), Infinity);
+    known.shown = isFollowed && changes === table.changes ? { changes, untilMs } : undefined;
     return true;
   }
 
@@ -209,7 +216,7 @@ export class CompilerFactsCache {
         : {};
     const facts: CompilerFacts = { search, macros, preincluded, dialect, core, ...answers };
     if (this.#known.size >= limit) this.#known.clear();
-    const remembered = { facts, stats, files, shown: undefined };
+    const remembered = { facts, stats, files, shown: undefined, followed: undefined };
     this.#known.set(key, remembered);
     this.#byFacts.set(facts, remembered);
     return ok(facts);

@@ -19,6 +19,12 @@ import type { DirectoryEvents, DirectoryListener } from './path-watch.ts';
 
 interface WatchedDirectory {
   readonly watcher: FSWatcher;
+  /** which directory it is: alive, it keeps its number for itself */
+  readonly dev: number;
+  readonly ino: number;
+  readonly mode: number;
+  /** one that was made in its place may have the same number */
+  readonly birthMs: number;
   generation: number;
 }
 
@@ -128,26 +134,34 @@ export class DirectoryWatch implements DirectoryEvents {
   }
 
   /**
-   * Begins to watch a directory (not what is below it); idempotent.
+   * Begins to watch a directory (not what is below it); idempotent. Costs a stat: a watch goes with its directory when one
+   * above is renamed, and tells nothing of that.
    * @returns false when it cannot be watched: no such directory, no more watches, a file system without events
    */
   add(path: string): boolean {
-    if (this.#running?.directories.has(path) === true) return true;
     const running = this.#start();
     const nowMs = performance.now();
-    if (running === undefined || running.directories.size >= this.#limit || nowMs < this.#fullUntilMs) return false;
+    if (running === undefined) return false;
     try {
       const stat = statSync(path, { throwIfNoEntry: false });
+      const known = running.directories.get(path);
+      if (known !== undefined && known.ino === stat?.ino && known.dev === stat.dev) return true;
+      if (known !== undefined) this.#replace(running, path, known);
+      if (running.directories.size >= this.#limit || nowMs < this.#fullUntilMs) return false;
       if (stat?.isDirectory() !== true || !reports(running, path, stat.dev)) return false;
       const name = path.slice(path.lastIndexOf('/') + 1);
       const watcher = watch(path, { persistent: false }, (event, entry) => {
-        const self = entry === null || (event === 'rename' && entry === name);
+        const self = entry === null || (event === 'rename' && entry === name && !isStillThere(running, path));
         this.#happened(path, watcher, self ? undefined : entry, event);
       });
       watcher.on('error', () => {
         this.#happened(path, watcher, undefined, 'rename');
       });
-      running.directories.set(path, { watcher, generation: ++this.#changes });
+      running.directories.set(path, {
+        watcher,
+        ...{ dev: stat.dev, ino: stat.ino, mode: stat.mode, birthMs: stat.birthtimeMs },
+        generation: ++this.#changes,
+      });
       return true;
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
@@ -160,6 +174,11 @@ export class DirectoryWatch implements DirectoryEvents {
   remove(path: string): void {
     const directory = this.#running?.directories.get(path);
     if (this.#running !== undefined && directory !== undefined) this.#drop(this.#running, path, directory);
+  }
+
+  /** Whether something is mounted there, as far as the mount table was read: a file's own directory tells nothing of it then. */
+  isMountPoint(path: string): boolean {
+    return this.#running?.mounts.has(path) !== false;
   }
 
   /**
@@ -310,6 +329,14 @@ export class DirectoryWatch implements DirectoryEvents {
     this.#lose();
   }
 
+  /** The watch is of a directory that is elsewhere now. Who asks is following a path: the listener is not told meanwhile. */
+  #replace(running: Running, path: string, directory: WatchedDirectory): void {
+    running.directories.delete(path);
+    directory.watcher.close();
+    this.#changes += 1;
+    this.#lost += 1;
+  }
+
   #dropBelow(running: Running, point: string): void {
     for (const [path, directory] of running.directories) {
       if (path === point || path.startsWith(point === '/' ? '/' : `${point}/`)) this.#drop(running, path, directory);
@@ -372,6 +399,18 @@ export class DirectoryWatch implements DirectoryEvents {
     running.cookieWatcher.close();
     running.mounts.close();
     running.flying?.settle();
+  }
+}
+
+/** What bears the directory's own name may be an entry of it, or its time was set. */
+function isStillThere(running: Running, path: string): boolean {
+  const known = running.directories.get(path);
+  try {
+    const stat = statSync(path, { throwIfNoEntry: false });
+    if (stat === undefined || stat.ino !== known?.ino || stat.dev !== known.dev) return false;
+    return stat.mode === known.mode && stat.birthtimeMs === known.birthMs;
+  } catch {
+    return false;
   }
 }
 

@@ -34,10 +34,11 @@ export interface FileTableOptions {
 }
 
 /**
- * How long events alone are believed of a file: what is written through `mmap` has none, but another stat. Directories of
- * the compiler's own are exempt.
+ * How long events alone are believed of a file's content: what is written through `mmap`, or through a hard link that was made
+ * later, has none, but another stat. Longer in directories of the compiler's own, where only package managers write.
  */
 const restatMs = 2000;
+const systemRestatMs = 30_000;
 
 export class FileTable {
   readonly digests: StatFileDigests;
@@ -58,7 +59,7 @@ export class FileTable {
   file(path: string): TableFile {
     let file = this.#files.get(path);
     if (file === undefined) {
-      file = new TableFile(this, path, this.#isSystem(path));
+      file = new TableFile(this, path);
       this.#files.set(path, file);
     }
     return file;
@@ -78,7 +79,8 @@ export class FileTable {
     for (const root of roots) this.#systemRoots.add(`${root}/`);
   }
 
-  #isSystem(path: string): boolean {
+  /** @param path physical */
+  isSystem(path: string): boolean {
     for (const root of this.#systemRoots) if (path.startsWith(root)) return true;
     return false;
   }
@@ -118,17 +120,15 @@ export class FileTable {
 export class TableFile implements WatchedLeaf {
   readonly path: string;
   readonly #table: FileTable;
-  readonly #isSystem: boolean;
   #current: FileVersion | FileAbsence;
   #checkedMs = -Infinity;
   /** `voided` of the watch that shows it; undefined when none does */
   #shown: number | undefined;
   #restatMs = -Infinity;
 
-  constructor(table: FileTable, path: string, isSystem: boolean) {
+  constructor(table: FileTable, path: string) {
     this.#table = table;
     this.path = path;
-    this.#isSystem = isSystem;
     this.#current = { file: this, record: undefined };
   }
 
@@ -163,9 +163,10 @@ export class TableFile implements WatchedLeaf {
     const { digests, paths } = this.#table;
     const { stats } = digests;
     const nowMs = performance.now();
-    const follows = paths?.followFile(this.path, this) === true;
+    const physical = paths?.followFile(this.path, this);
     // a stat from before the watch would not show what happened in between
-    const fromMs = follows && this.#shown !== paths.voided ? performance.now() : notBeforeMs;
+    const fromMs =
+      paths !== undefined && physical !== undefined && this.#shown !== paths.voided ? performance.now() : notBeforeMs;
     const stat = stats.stat(this.path, fromMs);
     const found = stat !== undefined && isRegular(stat) ? digests.file(this.path, fromMs) : undefined;
     const record = found?.ok === true ? found.value : undefined;
@@ -173,12 +174,13 @@ export class TableFile implements WatchedLeaf {
       if (record !== undefined) this.#current = { file: this, path: this.path, record };
       else if (this.#current.record !== undefined) this.#current = { file: this, record: undefined };
     }
-    this.#checkedMs = Math.min(nowMs, performance.now());
+    this.#checkedMs = Math.min(nowMs, stats.momentOf(this.path));
+    const isAbsent = stat === undefined || !isRegular(stat);
     // written to through another name, no watch here would tell; what cannot be read may be readable without an event
-    const isShown =
-      follows && (stat === undefined || !isRegular(stat) || (record !== undefined && !stats.hasOtherNames(this.path)));
-    this.#shown = isShown ? paths.voided : undefined;
-    this.#restatMs = this.#isSystem ? Infinity : this.#checkedMs + restatMs;
+    const isShown = physical !== undefined && (isAbsent || (record !== undefined && !stats.hasOtherNames(this.path)));
+    this.#shown = isShown ? paths?.voided : undefined;
+    const isSystem = physical !== undefined && this.#table.isSystem(physical);
+    this.#restatMs = isAbsent ? Infinity : this.#checkedMs + (isSystem ? systemRestatMs : restatMs);
   }
 
   #sameAs(record: FileRecord): boolean {
@@ -295,7 +297,7 @@ export class TableFolder implements WatchedListing {
       }
       if (changed) this.#answers = { folder: this };
     }
-    this.#checkedMs = nowMs;
+    this.#checkedMs = Math.min(nowMs, digests.stats.momentOf(this.path));
     // names that cannot be listed are looked for one by one: links among them lead elsewhere
     this.#shown = follows && (stat === undefined || this.#names !== undefined) ? paths.voided : undefined;
   }

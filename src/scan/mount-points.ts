@@ -8,6 +8,7 @@ export class MountPoints {
   #buffer = Buffer.allocUnsafe(64 << 10);
   #text = '';
   #points = new Set<string>();
+  #places: ReadonlySet<string> | undefined;
 
   constructor() {
     try {
@@ -31,8 +32,15 @@ export class MountPoints {
     const before = this.#points;
     this.#text = text;
     this.#points = now;
+    this.#places = undefined;
     const different = [...[...now].filter((key) => !before.has(key)), ...[...before].filter((key) => !now.has(key))];
-    return [...new Set(different.map((key) => unescaped(key.slice(key.lastIndexOf(' ') + 1))))];
+    return [...new Set(different.map(pathOf))];
+  }
+
+  /** Whether an absolute path was a mount point at the last call of `changed`. */
+  has(path: string): boolean {
+    this.#places ??= new Set([...this.#points].map(pathOf));
+    return this.#places.has(path);
   }
 
   close(): void {
@@ -54,6 +62,10 @@ export class MountPoints {
       return undefined;
     }
   }
+}
+
+function pathOf(key: string): string {
+  return unescaped(key.slice(key.lastIndexOf(' ') + 1));
 }
 
 /** Blanks are written in octal; other bytes are those of the name. */

@@ -85,6 +85,13 @@ export class PathStats {
     return entry.stat;
   }
 
+  /** Moment of the monotonic clock of the last `stat` of a path, at the earliest; minus infinity when it is forgotten. */
+  momentOf(path: string): number {
+    const link = this.#links.get(path);
+    if (link?.stat === undefined || !isSymlink(link.stat)) return link?.atMs ?? -Infinity;
+    return Math.min(link.atMs, this.#followed.get(path)?.atMs ?? -Infinity);
+  }
+
   /** Whether the file had other hard links when `stat` was asked last. */
   hasOtherNames(path: string): boolean {
     const link = this.#links.get(path);

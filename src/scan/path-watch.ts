@@ -3,7 +3,7 @@
 
 import { readlinkSync } from 'node:fs';
 import type { FileStat } from '../model/inputs.ts';
-import { isDirectory, isSymlink, type PathStats } from './path-stats.ts';
+import { isDirectory, isSymlink, sameStat, type PathStats } from './path-stats.ts';
 
 /** What happened to an entry of a directory. `place`: it may have come, gone or been replaced. */
 export type EntryEvent = 'content' | 'place';
@@ -19,6 +19,8 @@ export interface DirectoryEvents {
   /** up to this moment of the monotonic clock all events have come */
   readonly provenMs: number;
   listen(listener: DirectoryListener): void;
+  /** a file that is mounted over another one has its events elsewhere */
+  isMountPoint(path: string): boolean;
 }
 
 /** Told when the file that a path leads to may be another one, or have another content. */
@@ -49,14 +51,16 @@ export class PathWatch {
   #voided = 0;
   #changes = 0;
   #provenMs = -Infinity;
-  /** physical paths that were passed on the way to something */
-  readonly #passed = new Set<string>();
+  /** physical paths that were passed on the way to something, and what was there */
+  readonly #passed = new Map<string, FileStat | undefined>();
   readonly #leaves = new Map<string, Set<WatchedLeaf>>();
   readonly #listings = new Map<string, Set<WatchedListing>>();
   readonly #folders = new Map<string, End | undefined>();
   /** directories below one that is shared by everybody: a stat takes the place of that one's events */
   readonly #anchors = new Map<string, FileStat>();
   readonly #shared = new Map<string, boolean>();
+  /** directories whose watches were found to be of what is there, since nothing was known */
+  readonly #watched = new Set<string>();
   /** when what could not be watched is to be tried again */
   #retryMs = Infinity;
 
@@ -100,19 +104,25 @@ export class PathWatch {
     this.#provenMs = Math.max(this.#provenMs, provenMs);
   }
 
-  /** Follows the path of a file; true when the leaf will be told of every change from now on. */
-  followFile(path: string, leaf: WatchedLeaf): boolean {
+  /**
+   * Follows the path of a file. From now on the leaf is told of every change.
+   * @returns the physical path, `''` where there is nothing; undefined when events would not show every change
+   */
+  followFile(path: string, leaf: WatchedLeaf): string | undefined {
     const slash = path.lastIndexOf('/');
     const name = path.slice(slash + 1);
     const folder = this.#folder(path.slice(0, slash));
-    if (folder === undefined || name === '..') return false;
+    if (folder === undefined || name === '..') return undefined;
     // the way to the folder ends early: what would let it go on is told
-    if (folder.kind === 'entry') return true;
-    if (this.#isShared(folder.path)) return false;
+    if (folder.kind === 'entry') return '';
+    if (this.#isShared(folder.path)) return undefined;
     const end = this.#walk(folder.path, name);
-    if (end === undefined) return false;
-    if (end.kind === 'entry' && end.isLast) added(this.#leaves, `${end.parent}/${end.name}`).add(leaf);
-    return true;
+    if (end === undefined) return undefined;
+    if (end.kind === 'directory' || !end.isLast) return '';
+    const physical = `${end.parent}/${end.name}`;
+    if (this.#events.isMountPoint(physical)) return undefined;
+    added(this.#leaves, physical).add(leaf);
+    return physical;
   }
 
   /** Follows the path of a directory; true when the listing will be told of every change from now on. */
@@ -138,19 +148,23 @@ export class PathWatch {
     this.#folders.clear();
     this.#anchors.clear();
     this.#shared.clear();
+    this.#watched.clear();
     this.#retryMs = Infinity;
   }
 
   /** Of a folder's path everything is a place that was passed, its last name too. */
   #folder(path: string): End | undefined {
-    if (path === '' || path === '/') return root;
+    if (path === '' || path === '/') return this.#watch('') ? root : undefined;
     const known = this.#folders.get(path);
     if (known !== undefined || this.#folders.has(path)) return known;
     const slash = path.lastIndexOf('/');
     const parent = this.#folder(path.slice(0, slash));
     let end = parent?.kind === 'directory' ? this.#walk(parent.path, path.slice(slash + 1)) : parent;
     if (end?.kind === 'directory' && !this.#isShared(end.path) && !this.#watch(end.path)) end = undefined;
-    if (end?.kind === 'entry') this.#passed.add(`${end.parent}/${end.name}`);
+    if (end?.kind === 'entry') {
+      const entry = `${end.parent}/${end.name}`;
+      this.#pass(entry, this.#stats.lstat(entry));
+    }
     this.#folders.set(path, end);
     return end;
   }
@@ -180,25 +194,32 @@ export class PathWatch {
       if (stat !== undefined && isSymlink(stat)) {
         const target = ++links > linkLimit ? undefined : targetOf(entry);
         if (target === undefined) return undefined;
-        this.#passed.add(entry);
+        this.#pass(entry, stat);
         names.push(...target.split('/').reverse());
         if (target.startsWith('/')) at = '';
         continue;
       }
       if (stat === undefined || !isDirectory(stat)) {
         const isLast = !names.some((rest) => rest !== '');
-        if (!isLast) this.#passed.add(entry);
+        if (!isLast) this.#pass(entry, stat);
         return { kind: 'entry', parent: at, name, isLast };
       }
-      this.#passed.add(entry);
+      this.#pass(entry, stat);
       at = entry;
     }
     return { kind: 'directory', path: at };
   }
 
+  /** What was there first counts: the event of what is different by now has not come yet. */
+  #pass(path: string, stat: FileStat | undefined): void {
+    if (!this.#passed.has(path)) this.#passed.set(path, stat);
+  }
+
   #watch(path: string): boolean {
+    if (this.#watched.has(path)) return true;
     const isWatched = this.#events.add(path === '' ? '/' : path);
-    if (!isWatched) this.#retryMs = Math.min(this.#retryMs, performance.now() + retryAfterMs);
+    if (isWatched) this.#watched.add(path);
+    else this.#retryMs = Math.min(this.#retryMs, performance.now() + retryAfterMs);
     return isWatched;
   }
 
@@ -216,7 +237,8 @@ export class PathWatch {
     if (directory === undefined || entry.includes('\uFFFD')) return this.void();
     const folder = directory === '/' ? '' : directory;
     const path = `${folder}/${entry}`;
-    if (this.#passed.has(path)) return this.void();
+    // a directory that was touched is still the same one
+    if (this.#passed.has(path) && !isSameWay(this.#passed.get(path), this.#stats.lstat(path))) return this.void();
     const leaves = this.#leaves.get(path);
     if (leaves !== undefined) {
       this.#changes += 1;
@@ -227,6 +249,13 @@ export class PathWatch {
     for (const listing of this.#listings.get(folder) ?? []) matters = listing.entryChanged(entry) || matters;
     if (matters) this.#changes += 1;
   }
+}
+
+/** One that was removed and made anew with the same number has told so itself. */
+function isSameWay(before: FileStat | undefined, now: FileStat | undefined): boolean {
+  if (before === undefined || now === undefined) return before === now;
+  if (!isDirectory(before)) return sameStat(before, now);
+  return before.ino === now.ino && before.dev === now.dev && before.mode === now.mode;
 }
 
 function added<T>(map: Map<string, Set<T>>, key: string): Set<T> {

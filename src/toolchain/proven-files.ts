@@ -9,7 +9,7 @@ import type { WatchedFiles } from './watched-files.ts';
 interface Baseline {
   /** by physical path */
   readonly generations: ReadonlyMap<string, number>;
-  /** files with other hard links: written to through another name, no watch here would tell */
+  /** files with other hard links or mounted over: written to through another name, no watch here would tell */
   readonly shared: ReadonlySet<string>;
 }
 
@@ -60,7 +60,7 @@ export class ProvenFiles {
     const nowMs = performance.now();
     if (nowMs - this.#triedMs < this.#spacingMs) return undefined;
     this.#triedMs = nowMs;
-    const first = waysTo(this.files.paths).directories;
+    const first = waysTo(this.files.paths, watch).directories;
     const generations = new Map<string, number>();
     for (const path of first) {
       if (!watch.add(path)) return undefined;
@@ -69,7 +69,7 @@ export class ProvenFiles {
       generations.set(path, generation);
     }
     // The ways may have changed before the watches were there.
-    const { directories, shared } = waysTo(this.files.paths);
+    const { directories, shared } = waysTo(this.files.paths, watch);
     if (directories.size !== first.size || [...directories].some((path) => !first.has(path))) return undefined;
     return { generations, shared };
   }
@@ -86,7 +86,7 @@ interface Ways {
   readonly shared: Set<string>;
 }
 
-function waysTo(paths: Iterable<string>): Ways {
+function waysTo(paths: Iterable<string>, watch: DirectoryWatch): Ways {
   const ways: Ways = { directories: new Set(['/']), shared: new Set() };
   const reached = new Map<string, string | undefined>();
   let links = 0;
@@ -119,7 +119,7 @@ function waysTo(paths: Iterable<string>): Ways {
       links -= 1;
       return end;
     }
-    if (stat !== undefined && stat.nlink > 1) ways.shared.add(asked);
+    if (stat !== undefined && (stat.nlink > 1 || watch.isMountPoint(path))) ways.shared.add(asked);
     return undefined;
   };
 

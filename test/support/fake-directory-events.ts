@@ -7,6 +7,7 @@ export class FakeDirectoryEvents implements DirectoryEvents {
   readonly watched: string[] = [];
   /** directories that cannot be watched */
   readonly refused = new Set<string>();
+  readonly mountPoints = new Set<string>();
   #listener: DirectoryListener = () => {};
 
   add(path: string): boolean {
@@ -19,6 +20,10 @@ export class FakeDirectoryEvents implements DirectoryEvents {
   caughtUp(): Promise<void> {
     this.provenMs = performance.now();
     return Promise.resolve();
+  }
+
+  isMountPoint(path: string): boolean {
+    return this.mountPoints.has(path);
   }
 
   listen(listener: DirectoryListener): void {

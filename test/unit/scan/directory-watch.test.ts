@@ -141,6 +141,35 @@ describe.each([
   });
 });
 
+test('a directory that comes in the place of a watched one is watched, also when one above was replaced', async () => {
+  const deep = scratch.folder('dir/sub/deep');
+  expect(watch.add(deep)).toBe(true);
+  await watch.caughtUp();
+  const before = watch.generation(deep);
+  renameSync(dir, `${dir}.old`);
+  scratch.folder('dir/sub/deep');
+  expect(watch.add(deep)).toBe(true);
+  expect(watch.generation(deep)).not.toBe(before);
+  expect(await changes(() => writeFileSync(`${deep}/new`, ''), deep)).toBe(true);
+  const now = watch.generation(deep);
+  writeFileSync(`${dir}.old/sub/deep/new`, '');
+  await watch.caughtUp();
+  expect(watch.generation(deep)).toBe(now);
+});
+
+test('an entry that bears the name of its directory is an entry, and a directory that was touched is watched on', async () => {
+  expect(watch.add(dir)).toBe(true);
+  await watch.caughtUp();
+  const heard: unknown[] = [];
+  watch.listen((...happened) => heard.push(happened));
+  writeFileSync(`${dir}/dir`, '');
+  utimesSync(dir, 1_000_000, 1_000_000);
+  await watch.caughtUp();
+  expect(heard).toContainEqual([dir, 'dir', 'place']);
+  expect(heard).not.toContainEqual([undefined, '', 'place']);
+  expect(await changes(() => writeFileSync(`${dir}/other`, ''))).toBe(true);
+});
+
 describe('what cannot be watched', () => {
   test('is refused: a missing directory, a file, a file system without events, one beyond the limit', () => {
     remade({ limit: 1 });
