@@ -2,12 +2,10 @@
 // kept by content. A unit of which nothing has changed costs the comparison of what it read and looked at.
 
 import { realpathSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
 import { err, ok, type Result } from '../base/result.ts';
 import { ClosureBuilder, closureUnchanged } from './closure-builder.ts';
 import { commandFolders } from './command-folders.ts';
 import type { CompilerFacts, CompilerFactsCache } from './compiler-facts.ts';
-import { precompiledShadows } from './compiler-rung.ts';
 import type { DirectiveCache } from './directive-cache.ts';
 import type { Dialect, SourceDirectives } from './directives.ts';
 import { Unclear, type Evaluation, type UnclearReason, type UnitText } from './evaluation.ts';
@@ -16,10 +14,10 @@ import { fromBytes, IncludeSearch } from './include-search.ts';
 import { Macro } from './macro.ts';
 import { KnownUnits, type LookedUp, type Lookups } from './known-units.ts';
 import { isDirectory } from './path-stats.ts';
+import { precompiledForm } from './precompiled-forms.ts';
 import { nameNumber } from './preprocessor-tokens.ts';
 import { evaluateUnit } from './preprocessor.ts';
 import type { Closure, ClosureScanner, ScanFailure, ScanUnit } from './scanner.ts';
-import { inside } from './system-trees.ts';
 import { unitDigest } from './unit-digest.ts';
 import type { UnitStore } from './unit-store.ts';
 
@@ -144,7 +142,7 @@ export class ExactRung implements ClosureScanner {
         }
       }
       const restored = stored && this.#known?.restore(stored, unit, facts.value, this.#lookups(unit));
-      if (restored !== undefined) return this.#conclude(unit, key, facts.value, restored);
+      if (restored !== undefined) return this.#conclude(unit, key, facts.value, restored, true);
       stored = undefined;
       const evaluated = await this.#evaluate(unit, facts.value, signal);
       if (evaluated instanceof Unclear) {
@@ -157,7 +155,7 @@ export class ExactRung implements ClosureScanner {
         questions = evaluation.questions;
         continue;
       }
-      const attempt = this.#conclude(unit, key, facts.value, evaluation);
+      const attempt = this.#conclude(unit, key, facts.value, evaluation, false);
       if (attempt.kind === 'closure') {
         const realPath = (version: FileVersion) => this.#realPaths.get(version);
         this.#known?.put(unit, facts.value, evaluation, { places, realPath });
@@ -320,7 +318,14 @@ export class ExactRung implements ClosureScanner {
     return known.path;
   }
 
-  #conclude(unit: ScanUnit, key: string, facts: CompilerFacts, evaluation: Evaluation): ExactAttempt {
+  /** @param isRestored its trail has everything already that is looked for beside it */
+  #conclude(
+    unit: ScanUnit,
+    key: string,
+    facts: CompilerFacts,
+    evaluation: Evaluation,
+    isRestored: boolean,
+  ): ExactAttempt {
     const { compile } = unit;
     const { table } = this.#options;
     const { digests } = table;
@@ -332,22 +337,8 @@ export class ExactRung implements ClosureScanner {
     for (const candidate of compile.precompiledCandidates) {
       if (builder.existsAgainstHope(candidate)) return failed(precompiled(candidate));
     }
-    const { trail } = evaluation;
-    const entry = (path: string) => {
-      const folder = table.folder(dirname(path));
-      const has = folder.has(basename(path), unit.arrivedMs);
-      trail.folders.add(folder.at(unit.arrivedMs));
-      return has;
-    };
-    if (compile.family.kind === 'gcc') {
-      for (const candidate of precompiledShadows(unit, facts.search, [compile.source, ...dependencies])) {
-        if (entry(candidate)) return failed(precompiled(candidate));
-      }
-    }
-    for (const version of evaluation.files) {
-      const system = facts.search.coarse.some((directory) => inside(version.path, directory));
-      if (!system && entry(`${version.path}.gch`)) return failed(precompiled(`${version.path}.gch`));
-    }
+    const shadow = isRestored ? undefined : precompiledForm(table, unit, facts, evaluation, dependencies);
+    if (shadow !== undefined) return failed(precompiled(shadow));
     for (const version of orderedBySource(evaluation.files, builder.absolute(compile.source))) {
       const added = builder.addEvaluated(version);
       if (!added.ok) return failed(added.error);
@@ -365,8 +356,8 @@ export class ExactRung implements ClosureScanner {
       digest: unitDigest(unit),
       facts,
       versions: evaluation.files,
-      folders: [...trail.folders],
-      absent: [...trail.absent],
+      folders: [...evaluation.trail.folders],
+      absent: [...evaluation.trail.absent],
       rest,
       shown: undefined,
     });

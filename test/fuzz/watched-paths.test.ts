@@ -28,7 +28,7 @@ const targets = ['a', '../a', 'b', 'a/c', '..', '../s/t', 'c', '.', 'x.h', '../b
 const folder = fc.constantFrom(...folders);
 const file = fc.tuple(folder, fc.constantFrom(...names)).map(([in_, name]) => `${in_}/${name}`);
 const any = fc.oneof(folder, file);
-type Change = { readonly kind: string; readonly run: (at) => void };
+type Change = { readonly kind: string; readonly run: (at: (path: string) => string) => void };
 const change: fc.Arbitrary<Change> = fc.oneof(
   fc.tuple(file, fc.nat(50)).map(([path, size]): Change => ({
     kind: `write ${path} ${size}`,
