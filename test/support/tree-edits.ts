@@ -9,7 +9,9 @@ import {
   linkSync,
   lstatSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
   statSync,
@@ -39,6 +41,8 @@ export const editKinds = [
   'move behind a link',
   'other name',
   'unreadable',
+  'directory becomes a file',
+  'link becomes a directory',
 ] as const;
 
 export interface TreeEdit {
@@ -47,10 +51,24 @@ export interface TreeEdit {
   readonly other: number;
 }
 
-export const treeEdits: fc.Arbitrary<readonly TreeEdit[]> = fc.array(
-  fc.record({ kind: fc.constantFrom(...editKinds), file: fc.nat({ max: 30 }), other: fc.nat({ max: 30 }) }),
-  { minLength: 1, maxLength: 2 },
-);
+const treeEdit: fc.Arbitrary<TreeEdit> = fc.record({
+  kind: fc.constantFrom(...editKinds),
+  file: fc.nat({ max: 30 }),
+  other: fc.nat({ max: 30 }),
+});
+
+/** What is done before the tree is looked at first, and what after it. */
+export const treeEdits = fc.record({
+  before: fc.array(treeEdit, { maxLength: 2 }),
+  after: fc.array(treeEdit, { minLength: 1, maxLength: 2 }),
+});
+
+/** Gives files that say nothing of their time one of whole seconds, so that others can have it too. */
+export function ageFiles(tree: IncludeTree, root: string): void {
+  tree.files.forEach(({ path, mtime }, at) => {
+    if (mtime === undefined) utimesSync(join(root, path), 1_600_000_100 + at, 1_600_000_100 + at);
+  });
+}
 
 const shadowFolders = ['', 'inc', 'sys', 'quote', 'after', 'src', 'inc/sub', 'nowhere', 'empty', 'build'];
 
@@ -129,6 +147,23 @@ export function applyEdit(edit: TreeEdit, tree: IncludeTree, root: string): void
         if (existsSync(shadow) || !lstatSync(path).isFile()) return;
         mkdirSync(dirname(shadow), { recursive: true });
         return linkSync(path, shadow);
+      case 'directory becomes a file':
+        if (!lstatSync(shadow).isDirectory()) return;
+        rmSync(shadow, { recursive: true });
+        return writeFileSync(shadow, `#define FILE_${edit.file} 1\n`);
+      case 'link becomes a directory': {
+        // with the same files under other names
+        const link = join(root, tree.links[edit.file % tree.links.length]?.path ?? 'none');
+        if (!lstatSync(link).isSymbolicLink()) return;
+        const from = realpathSync(link);
+        rmSync(link);
+        if (lstatSync(from).isFile()) return linkSync(from, link);
+        mkdirSync(link);
+        for (const { name } of readdirSync(from, { withFileTypes: true }).filter((each) => each.isFile())) {
+          linkSync(join(from, name), join(link, name));
+        }
+        return;
+      }
       case 'unreadable':
         return chmodSync(path, edit.other % 2 === 0 ? 0 : 0o755);
     }

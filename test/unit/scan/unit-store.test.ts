@@ -1,5 +1,6 @@
 import {
   appendFileSync,
+  linkSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -101,6 +102,42 @@ describe('an agent that starts again', () => {
     await agent(unit());
     change();
     expect((await agent(unit())).restored).toBe(0);
+  });
+
+  test('evaluates a unit when a file comes in the place of a directory that has a name of a header', async () => {
+    scratch.folder('w/h.h');
+    await agent(unit());
+    rmSync(`${scratch.path}/w/h.h`, { recursive: true });
+    scratch.write('w/h.h', '');
+    const { attempts, restored } = await agent(unit());
+    expect(restored).toBe(0);
+    expect(attempts[0]).toMatchObject({ closure: { dependencies: ['a.c', 'h.h', `${scratch.path}/sys/s.h`] } });
+  });
+
+  test('evaluates a unit for clang when a link becomes a directory with the same files', async () => {
+    scratch.link('w/l', 'i');
+    scratch.write('w/a.c', '#include "i/h.h"\n#include "l/h.h"\n');
+    await agent(unit([], clang));
+    expect((await agent(unit([], clang))).restored).toBe(1);
+    rmSync(`${scratch.path}/w/l`);
+    scratch.folder('w/l');
+    linkSync(`${scratch.path}/w/i/h.h`, `${scratch.path}/w/l/h.h`);
+    expect((await agent(unit([], clang))).restored).toBe(0);
+  });
+
+  test('evaluates a unit when the real path of a header of the system is another one', async () => {
+    rmSync(`${scratch.path}/sys/s.h`);
+    scratch.write('r/a.h', '');
+    scratch.link('sys/s.h', '../r/a.h');
+    const shorter = await agent(unit());
+    expect(shorter.attempts[0]).toMatchObject({ closure: { dependencies: ['a.c', 'i/h.h', `${scratch.path}/r/a.h`] } });
+    expect((await agent(unit())).restored).toBe(1);
+    linkSync(`${scratch.path}/r/a.h`, `${scratch.path}/r/b.h`);
+    rmSync(`${scratch.path}/sys/s.h`);
+    scratch.link('sys/s.h', '../r/b.h');
+    const { attempts, restored } = await agent(unit());
+    expect(restored).toBe(0);
+    expect(attempts[0]).toMatchObject({ closure: { dependencies: ['a.c', 'i/h.h', `${scratch.path}/r/b.h`] } });
   });
 
   test('finds again what was edited and stored since, and nothing else', async () => {
