@@ -3,13 +3,14 @@
 
 import { realpathSync } from 'node:fs';
 import { err, ok, type Result } from '../base/result.ts';
-import { ClosureBuilder, closureUnchanged } from './closure-builder.ts';
+import { ClosureBuilder } from './closure-builder.ts';
 import { commandFolders } from './command-folders.ts';
 import type { CompilerFacts, CompilerFactsCache } from './compiler-facts.ts';
 import type { DirectiveCache } from './directive-cache.ts';
 import type { Dialect, SourceDirectives } from './directives.ts';
 import { Unclear, type Evaluation, type UnclearReason, type UnitText } from './evaluation.ts';
-import type { FileTable, FileVersion, FolderAnswers, TableFile } from './file-table.ts';
+import type { FileTable, FileVersion } from './file-table.ts';
+import { groundsHold, type Grounds } from './grounds.ts';
 import { fromBytes, IncludeSearch } from './include-search.ts';
 import { Macro } from './macro.ts';
 import { KnownUnits, type LookedUp, type Lookups } from './known-units.ts';
@@ -40,28 +41,6 @@ export type ExactAttempt =
   | { readonly kind: 'closure'; readonly closure: Closure }
   | { readonly kind: 'unclear'; readonly why: NotUnderstood }
   | { readonly kind: 'failed'; readonly failure: ScanFailure };
-
-/** What a closure rests on: all of it must be the same object again. */
-interface Grounds {
-  readonly key: string;
-  readonly digest: string;
-  readonly facts: CompilerFacts;
-  readonly versions: readonly FileVersion[];
-  readonly folders: readonly FolderAnswers[];
-  readonly absent: readonly TableFile[];
-  /** files, directories and probes that the evaluation does not cover */
-  readonly rest: Closure;
-  shown: ShownByEvents | undefined;
-}
-
-/** Of grounds that held: where the events stood, until when they are believed, and what they do not show. */
-interface ShownByEvents {
-  readonly changes: number;
-  readonly untilMs: number;
-  readonly versions: readonly FileVersion[];
-  readonly folders: readonly FolderAnswers[];
-  readonly absent: readonly TableFile[];
-}
 
 type Evaluated = readonly [Evaluation, LookedUp['places']];
 
@@ -188,27 +167,7 @@ export class ExactRung implements ClosureScanner {
   }
 
   #same(grounds: Grounds, notBeforeMs: number): boolean {
-    const { table } = this.#options;
-    const { shown } = grounds;
-    const short =
-      shown !== undefined && table.isShown(shown.changes, notBeforeMs) && (table.paths?.provenMs ?? 0) < shown.untilMs;
-    const { versions, folders, absent } = short ? shown : grounds;
-    for (const version of versions) if (version.file.at(notBeforeMs) !== version) return false;
-    for (const answers of folders) if (answers.folder.at(notBeforeMs) !== answers) return false;
-    for (const file of absent) if (file.at(notBeforeMs).record !== undefined) return false;
-    if (!short) {
-      const isOpen = (file: TableFile) => file.shownUntilMs === -Infinity;
-      const files = [...versions.map(({ file }) => file), ...absent];
-      grounds.shown = {
-        changes: table.changes,
-        untilMs: files.reduce((least, file) => (isOpen(file) ? least : Math.min(least, file.shownUntilMs)), Infinity),
-        versions: versions.filter(({ file }) => isOpen(file)),
-        folders: folders.filter(({ folder }) => !folder.isShown),
-        absent: absent.filter(isOpen),
-      };
-    }
-    const { digests } = table;
-    return closureUnchanged(grounds.rest, digests, digests.stats, notBeforeMs);
+    return groundsHold(grounds, this.#options.table, notBeforeMs);
   }
 
   async #evaluate(

@@ -15,6 +15,7 @@ export type DirectoryListener = (directory: string | undefined, entry: string, e
 export interface DirectoryEvents {
   /** false when the directory cannot be watched */
   add(path: string): boolean;
+  remove(path: string): void;
   caughtUp(notBeforeMs?: number): Promise<void>;
   /** up to this moment of the monotonic clock all events have come */
   readonly provenMs: number;
@@ -42,6 +43,8 @@ type End =
 const root: End = { kind: 'directory', path: '' };
 const linkLimit = 40;
 const retryAfterMs = 10_000;
+/** so many events in a directory that matter to nobody, and its events are no longer wanted */
+const noiseLimit = 40;
 /** `S_ISVTX | S_IWOTH`: a directory such as /tmp, where everybody makes files all the time */
 const shared = 0o1002;
 
@@ -59,6 +62,8 @@ export class PathWatch {
   /** directories below one that is shared by everybody: a stat takes the place of that one's events */
   readonly #anchors = new Map<string, FileStat>();
   readonly #shared = new Map<string, boolean>();
+  /** events that mattered to nobody, by directory: a build writes there */
+  readonly #noise = new Map<string, number>();
   /** directories whose watches were found to be of what is there, since nothing was known */
   readonly #watched = new Set<string>();
   /** when what could not be watched is to be tried again */
@@ -224,7 +229,7 @@ export class PathWatch {
   }
 
   #isShared(path: string): boolean {
-    const known = this.#shared.get(path);
+    const known = this.#shared.get(path) ?? ((this.#noise.get(path) ?? 0) >= noiseLimit ? true : undefined);
     if (known !== undefined) return known;
     const stat = this.#stats.lstat(path === '' ? '/' : path);
     const isShared = stat !== undefined && (stat.mode & shared) === shared;
@@ -240,14 +245,22 @@ export class PathWatch {
     // a directory that was touched is still the same one
     if (this.#passed.has(path) && !isSameWay(this.#passed.get(path), this.#stats.lstat(path))) return this.void();
     const leaves = this.#leaves.get(path);
-    if (leaves !== undefined) {
-      this.#changes += 1;
-      for (const leaf of leaves) leaf.changed();
+    for (const leaf of leaves ?? []) leaf.changed();
+    let matters = leaves !== undefined;
+    if (event === 'place') {
+      for (const listing of this.#listings.get(folder) ?? []) matters = listing.entryChanged(entry) || matters;
     }
-    if (event !== 'place') return;
-    let matters = false;
-    for (const listing of this.#listings.get(folder) ?? []) matters = listing.entryChanged(entry) || matters;
     if (matters) this.#changes += 1;
+    else this.#countNoise(folder, directory);
+  }
+
+  /** Where a build writes its objects, events cost more than the stats that they save: it is taken for a shared directory. */
+  #countNoise(folder: string, directory: string): void {
+    const count = (this.#noise.get(folder) ?? 0) + 1;
+    this.#noise.set(folder, count);
+    if (count !== noiseLimit) return;
+    this.#events.remove(directory);
+    this.void();
   }
 }
 

@@ -16,6 +16,11 @@ export class FakeDirectoryEvents implements DirectoryEvents {
     return true;
   }
 
+  remove(path: string): void {
+    const at = this.watched.lastIndexOf(path);
+    if (at >= 0) this.watched.splice(at, 1);
+  }
+
   /** There are no other events up to now. */
   caughtUp(): Promise<void> {
     this.provenMs = performance.now();

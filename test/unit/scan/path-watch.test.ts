@@ -216,6 +216,20 @@ describe('below a directory where everybody writes', () => {
   });
 });
 
+test('a directory with many events that matter to nobody is watched no more: what is in it is looked at', async () => {
+  scratch.write('build/gen/h.h', '');
+  scratch.write('build/h.h', '');
+  expect(paths.followFile(at('build/h.h'), leaf)).toBeDefined();
+  for (let i = 0; i < 100; i += 1) events.tell(at('build'), `${i}.o`);
+  expect(paths.voided).toBe(1);
+  expect(events.watched).not.toContain(at('build'));
+  expect(paths.followFile(at('build/h.h'), leaf)).toBeUndefined();
+  expect(paths.followFile(at('build/gen/h.h'), leaf)).toBeDefined();
+  renameSync(at('build/gen'), at('build/old'));
+  await paths.caughtUp(performance.now());
+  expect(paths.voided).toBe(2);
+});
+
 test('nothing in the root directory is shown where that cannot be watched', () => {
   events.refused.add('/');
   expect(paths.followFolder('/', { entryChanged: () => true })).toBe(false);
