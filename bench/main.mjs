@@ -1,6 +1,7 @@
 // `npm run bench -- AREA [options]`: runs the benches of one area, or says which there are.
 
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -31,6 +32,10 @@ if (area === undefined) {
   for (const [each, { what }] of known) console.log(`  ${each.padEnd(10)} ${what}`);
   process.exitCode = name === '' ? 0 : 2;
 } else {
-  const run = spawnSync(process.execPath, [join(here, area.file), ...rest], { stdio: 'inherit' });
-  process.exitCode = run.status ?? 1;
+  const run = spawn(process.execPath, [join(here, area.file), ...rest], { stdio: 'inherit' });
+  // who ends this process by its number means the bench, which has boards and daemons to take down
+  for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP']))
+    process.on(signal, () => run.kill(signal));
+  const [code] = await once(run, 'exit');
+  process.exitCode = code ?? 1;
 }

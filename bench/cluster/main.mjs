@@ -13,6 +13,7 @@ import { runCampaign } from './campaign.mjs';
 import { projects } from './projects.mjs';
 import { fractionOfIdeal, resultTable, Results } from './results.mjs';
 import { families, installIcets } from './sessions.mjs';
+import { claimWork } from './work-claim.mjs';
 import { settings } from './settings.mjs';
 
 const modeNames = families.flatMap(({ name, phases }) =>
@@ -138,6 +139,7 @@ async function main() {
   }
   const projectNames = chosen(options.project, allProjects, allProjects);
   const modes = chosen(options.mode, modeNames, options.all ? modeNames : ['icets-warm']);
+  claimWork(work);
   const installed = await installIcets(work);
   results = new Results(join(work, 'results.jsonl'), options.resume, installed.build);
   const started = { load: loadavg()[0] ?? 0 };
