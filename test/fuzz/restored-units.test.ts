@@ -19,6 +19,7 @@ import { scratchFolder, type ScratchFolder } from '../support/scratch-folder.ts'
 import { ageFiles, applyEdit, editKinds, treeEdits, type TreeEdit } from '../support/tree-edits.ts';
 
 const budgetMs = Number(process.env['ICETS_FUZZ_MS'] ?? 5000);
+const patienceMs = 30_000;
 
 let scratch: ScratchFolder;
 beforeAll(() => {
@@ -108,6 +109,11 @@ async function holds(unitOf: UnitOf, processes: Processes): Promise<void> {
   });
   const limit = { numRuns: 1_000_000, interruptAfterTimeLimit: budgetMs, markInterruptAsFailure: false };
   await fc.assert(property, limit);
+  // with real compilers a short budget is a few trees: both kinds of outcome have to be among them
+  const untilMs = performance.now() + patienceMs;
+  while ((restored === 0 || changed === 0) && performance.now() < untilMs) {
+    await fc.assert(property, { ...limit, interruptAfterTimeLimit: 1000 });
+  }
   if (process.env['ICETS_FUZZ_MS'] !== undefined) process.stderr.write(`${restored} restored, ${changed} changed\n`);
   expect(restored).toBeGreaterThan(0);
   expect(changed).toBeGreaterThan(0);
