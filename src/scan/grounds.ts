@@ -7,26 +7,25 @@ import type { FileTable, FileVersion, FolderAnswers, TableFile } from './file-ta
 import type { Closure } from './scanner.ts';
 
 /** All of it must be the same object again. */
-export interface Grounds {
-  readonly key: string;
-  readonly digest: string;
-  readonly facts: CompilerFacts;
+interface LookedAt {
   readonly versions: readonly FileVersion[];
   readonly folders: readonly FolderAnswers[];
   readonly absent: readonly TableFile[];
   /** files, directories and probes that the evaluation does not cover */
   readonly rest: Closure;
-  shown: ShownByEvents | undefined;
 }
 
-/** Of grounds that held: where the events stood, until when they are believed, and what they do not show. */
-interface ShownByEvents {
+export interface Grounds extends LookedAt {
+  readonly key: string;
+  readonly digest: string;
+  readonly facts: CompilerFacts;
+  shown: NotShown | undefined;
+}
+
+/** Of grounds that held, what events do not show: where the events stood, and until when they are believed. */
+interface NotShown extends LookedAt {
   readonly changes: number;
   readonly untilMs: number;
-  readonly versions: readonly FileVersion[];
-  readonly folders: readonly FolderAnswers[];
-  readonly absent: readonly TableFile[];
-  readonly rest: Closure;
 }
 
 /** Whether files, directories and probes are what they were at or after a moment of the monotonic clock. The table has caught up. */
@@ -52,17 +51,14 @@ export function groundsHold(grounds: Grounds, table: FileTable, notBeforeMs: num
   return true;
 }
 
-function allSame(
-  { versions, folders, absent }: Pick<Grounds, 'versions' | 'folders' | 'absent'>,
-  notBeforeMs: number,
-): boolean {
+function allSame({ versions, folders, absent }: Omit<LookedAt, 'rest'>, notBeforeMs: number): boolean {
   for (const version of versions) if (version.file.at(notBeforeMs) !== version) return false;
   for (const answers of folders) if (answers.folder.at(notBeforeMs) !== answers) return false;
   for (const file of absent) if (file.at(notBeforeMs).record !== undefined) return false;
   return true;
 }
 
-function openOf(grounds: Grounds): Pick<ShownByEvents, 'untilMs' | 'versions' | 'folders' | 'absent'> {
+function openOf(grounds: Grounds): Omit<NotShown, 'changes' | 'rest'> {
   let untilMs = Infinity;
   const isOpen = (file: TableFile) => {
     const until = file.shownUntilMs;

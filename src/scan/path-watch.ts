@@ -1,7 +1,6 @@
 // Which paths still lead where they led, told by events instead of stats: every directory on the way is watched, links are
 // followed as the kernel does it, and an event counts only when its entry is on the way to something that is known.
 
-import { readlinkSync } from 'node:fs';
 import type { FileStat } from '../model/inputs.ts';
 import { isDirectory, isSymlink, sameStat, type PathStats } from './path-stats.ts';
 
@@ -38,7 +37,7 @@ export interface WatchedListing {
 type End =
   | { readonly kind: 'directory'; readonly path: string }
   /** `isLast`: the path ends here; else something lies in its way */
-  | { readonly kind: 'entry'; readonly parent: string; readonly name: string; readonly isLast: boolean };
+  | { readonly kind: 'entry'; readonly path: string; readonly stat: FileStat | undefined; readonly isLast: boolean };
 
 const root: End = { kind: 'directory', path: '' };
 const linkLimit = 40;
@@ -102,7 +101,7 @@ export class PathWatch {
     const { provenMs } = this.#events;
     for (const [path, before] of this.#anchors) {
       const now = this.#stats.lstat(path, provenMs);
-      if (now?.ino === before.ino && now.dev === before.dev && now.mode === before.mode) continue;
+      if (isSameWay(before, now)) continue;
       this.void();
       break;
     }
@@ -124,10 +123,9 @@ export class PathWatch {
     const end = this.#walk(folder.path, name);
     if (end === undefined) return undefined;
     if (end.kind === 'directory' || !end.isLast) return '';
-    const physical = `${end.parent}/${end.name}`;
-    if (this.#events.isMountPoint(physical)) return undefined;
-    added(this.#leaves, physical).add(leaf);
-    return physical;
+    if (this.#events.isMountPoint(end.path)) return undefined;
+    added(this.#leaves, end.path).add(leaf);
+    return end.path;
   }
 
   /** Follows the path of a directory; true when the listing will be told of every change from now on. */
@@ -166,10 +164,7 @@ export class PathWatch {
     const parent = this.#folder(path.slice(0, slash));
     let end = parent?.kind === 'directory' ? this.#walk(parent.path, path.slice(slash + 1)) : parent;
     if (end?.kind === 'directory' && !this.#isShared(end.path) && !this.#watch(end.path)) end = undefined;
-    if (end?.kind === 'entry') {
-      const entry = `${end.parent}/${end.name}`;
-      this.#pass(entry, this.#stats.lstat(entry));
-    }
+    if (end?.kind === 'entry') this.#pass(end.path, end.stat);
     this.#folders.set(path, end);
     return end;
   }
@@ -197,8 +192,9 @@ export class PathWatch {
         this.#anchors.set(entry, stat);
       }
       if (stat !== undefined && isSymlink(stat)) {
-        const target = ++links > linkLimit ? undefined : targetOf(entry);
-        if (target === undefined) return undefined;
+        const target = ++links > linkLimit ? undefined : this.#stats.target(entry, stat);
+        // one with a slash at its end has to be a directory
+        if (target === undefined || target.endsWith('/')) return undefined;
         this.#pass(entry, stat);
         names.push(...target.split('/').reverse());
         if (target.startsWith('/')) at = '';
@@ -207,7 +203,7 @@ export class PathWatch {
       if (stat === undefined || !isDirectory(stat)) {
         const isLast = !names.some((rest) => rest !== '');
         if (!isLast) this.#pass(entry, stat);
-        return { kind: 'entry', parent: at, name, isLast };
+        return { kind: 'entry', path: entry, stat, isLast };
       }
       this.#pass(entry, stat);
       at = entry;
@@ -278,15 +274,4 @@ function added<T>(map: Map<string, Set<T>>, key: string): Set<T> {
     map.set(key, set);
   }
   return set;
-}
-
-/** Undefined for what cannot be read, is not UTF-8, or ends in a slash (then it has to be a directory). */
-function targetOf(path: string): string | undefined {
-  try {
-    const bytes = readlinkSync(path, { encoding: 'buffer' });
-    const text = bytes.toString('utf8');
-    return Buffer.from(text, 'utf8').equals(bytes) && !text.endsWith('/') ? text : undefined;
-  } catch {
-    return undefined;
-  }
 }
